@@ -1,0 +1,63 @@
+package acs
+
+import "time"
+
+// Scope is something that a client may do.
+type Scope string
+
+// Scopes.
+const (
+	ScopeActions             Scope = "actions"
+	ScopeDevicesRead         Scope = "devices:read"
+	ScopeDevicesWrite        Scope = "devices:write"
+	ScopeWebhooks            Scope = "webhooks"
+	ScopeParametersDangerous Scope = "parameters:dangerous"
+	ScopeNetwork             Scope = "network"
+	ScopeAdmin               Scope = "admin"
+)
+
+// AllScopes lists every scope.
+var AllScopes = []Scope{
+	ScopeActions, ScopeDevicesRead, ScopeDevicesWrite, ScopeWebhooks, ScopeParametersDangerous, ScopeNetwork, ScopeAdmin,
+}
+
+// DefaultScopes is what a client gets when none are named.
+var DefaultScopes = []Scope{ScopeActions, ScopeDevicesRead, ScopeDevicesWrite, ScopeWebhooks}
+
+// Client is an API client. It sees only what is its own.
+type Client struct {
+	ID     string  `json:"id"` // "cli_" + UUIDv7 hex
+	Name   string  `json:"name"`
+	Scopes []Scope `json:"scopes"`
+	// RequestsPerMinute and RequestsPerDay are 0 for no limit.
+	RequestsPerMinute int `json:"requests_per_minute,omitempty"`
+	RequestsPerDay    int `json:"requests_per_day,omitempty"`
+	// TokenTTL is how long its tokens hold; 0 is until revoked.
+	TokenTTL time.Duration `json:"token_ttl,omitempty"`
+	// Tags limit the devices it sees to those with one of them; none is all devices.
+	Tags    []string `json:"tags,omitempty"`
+	Blocked bool     `json:"blocked,omitempty"`
+	// SecretHash is the SHA-256 of the client_secret, in hex.
+	SecretHash string    `json:"secret_hash,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	UpdatedAt  time.Time `json:"updated_at"`
+	Version    uint64    `json:"version"`
+}
+
+// Has reports whether the client has the scope; admin has all.
+func (c *Client) Has(s Scope) bool {
+	for _, has := range c.Scopes {
+		if has == s || has == ScopeAdmin {
+			return true
+		}
+	}
+	return false
+}
+
+// Token is a bearer token of a client, stored hashed.
+type Token struct {
+	Hash      string    `json:"hash"` // SHA-256 of the token, in hex
+	Client    string    `json:"client"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
+}

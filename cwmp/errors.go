@@ -1,0 +1,14 @@
+package cwmp
+
+import "errors"
+
+var (
+	// ErrMalformed is what Decode returns for bytes that are no CWMP message.
+	ErrMalformed = errors.New("malformed message")
+	// ErrTooLarge is a message beyond a limit: bytes, depth, elements.
+	ErrTooLarge = errors.New("message exceeds a limit")
+	// ErrForbidden is a message that is refused for what it holds, such as a DOCTYPE.
+	ErrForbidden = errors.New("message holds what is not allowed")
+	// ErrForbiddenAddress is an address that a connection request may not go to.
+	ErrForbiddenAddress = errors.New("address is neither the device's own nor allowed")
+)

@@ -31,6 +31,9 @@ type Facts struct {
 	ConnectionRequest Credential `json:"connection_request,omitzero"`
 	CWMPAuth          Credential `json:"cwmp_auth,omitzero"`
 
+	// ProvisionedAt is when the device took ConnectionRequest as credentials that Recado made for it.
+	ProvisionedAt time.Time `json:"provisioned_at,omitzero"`
+
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Version   uint64    `json:"version"`

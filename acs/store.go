@@ -81,8 +81,10 @@ type DeviceStore interface {
 	// FindDevices finds the devices that name calls, by the first of these that finds any: router_id, device id, PPPoE login
 	// (facts' or reported), serial number, MAC (any punctuation).
 	FindDevices(ctx context.Context, name string) ([]Device, error)
+	// DeviceByCPEUsername finds the device whose Facts.CWMPAuth has the user name; ErrNotFound where there is none.
+	DeviceByCPEUsername(ctx context.Context, username string) (Device, error)
 	// PutFacts stores facts if f.Version is the stored one (0: none yet), else ErrConflict. ErrExists where another device has
-	// the router_id. Durable when it returns.
+	// the router_id or the CWMPAuth user name. Durable when it returns.
 	PutFacts(ctx context.Context, id string, identity cwmp.DeviceID, f Facts) (Device, error)
 	// Report stores what a device said. It is seen by the next read; on disk some seconds later.
 	Report(ctx context.Context, id string, identity cwmp.DeviceID, r Reported) error

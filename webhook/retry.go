@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Jitter is how far a wait of the schedule may be from its value, either way, as a share of it.
+const Jitter = 0.2
+
+// throttleHold stops an endpoint that answered 429 or 503 without a Retry-After.
+const throttleHold = 5 * time.Second
+
+// DefaultSchedule returns the waits before the second and later attempts: 12 attempts in about 76 hours. The slice is the
+// caller's own.
+func DefaultSchedule() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+		2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+	}
+}
+
+var defaultSchedule = DefaultSchedule()
+
+// StatusClass says what an HTTP status means: 2xx is success, 3xx a redirect, which is never followed, and everything else
+// an answer that did not take the event. No status at all is ErrorInternal.
+func StatusClass(status int) ErrorClass {
+	switch {
+	case status <= 0:
+		return ErrorInternal
+	case status >= 200 && status <= 299:
+		return ""
+	case status >= 300 && status <= 399:
+		return ErrorRedirect
+	}
+	return ErrorStatus
+}
+
+// Settle says what an attempt does to its delivery and endpoint. d is as it was when the attempt began, now is when the
+// attempt ended, and jitter, from 0 up to 1, places the wait between its least and its most. It is a pure function.
+//
+//   - Success: delivered.
+//   - 410: the endpoint is gone and the delivery dead.
+//   - Everything else: tried again by the schedule, not before Retry-After; dead when the schedule is spent.
+//   - 429 and 503 hold the whole endpoint: for Retry-After, or briefly where none was given.
+func Settle(d Delivery, e Endpoint, a Attempt, now time.Time, jitter float64) Settlement {
+	switch {
+	case a.Class == "":
+		return Settlement{State: DeliveryDelivered}
+	case a.Status == http.StatusGone:
+		return Settlement{
+			State: DeliveryDead, EndpointState: EndpointGone,
+			StateReason: "the receiver answered 410 Gone",
+		}
+	}
+	retryAfter := min(max(a.RetryAfter, 0), MaxRetryAfter)
+	s := Settlement{State: DeliveryDead}
+	throttled := a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable
+	if throttled && retryAfter > 0 {
+		s.HoldEndpoint = now.Add(retryAfter)
+	}
+	schedule := e.Schedule
+	if len(schedule) == 0 {
+		schedule = defaultSchedule
+	}
+	tries := max(d.Tries, 0)
+	if tries >= len(schedule) {
+		if throttled && retryAfter == 0 {
+			s.HoldEndpoint = now.Add(throttleHold)
+		}
+		return s
+	}
+	wait := jittered(schedule[tries], jitter)
+	if throttled && retryAfter == 0 {
+		s.HoldEndpoint = now.Add(min(wait, throttleHold))
+	}
+	s.State = DeliveryPending
+	s.NextAt = now.Add(max(wait, retryAfter))
+	return s
+}
+
+func jittered(wait time.Duration, jitter float64) time.Duration {
+	jitter = min(max(jitter, 0), 1)
+	return time.Duration(float64(wait) * (1 - Jitter + 2*Jitter*jitter))
+}
+
+// ParseRetryAfter reads a Retry-After header (RFC 9110 section 10.2.3): seconds, or an HTTP date, which is taken against
+// now. It is at most MaxRetryAfter, and 0 for what is past, absent or unreadable.
+func ParseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseUint(value, 10, 32)
+		if err != nil || seconds > uint64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
+
+// statusSentence is the error text of an answer that did not take the event. It holds nothing that the receiver wrote.
+func statusSentence(status int, class ErrorClass) string {
+	if class == "" {
+		return ""
+	}
+	s := fmt.Sprintf("the receiver answered %d", status)
+	if text := http.StatusText(status); text != "" {
+		s += " " + text
+	}
+	if class == ErrorRedirect {
+		s += "; redirects are not followed"
+	}
+	return s
+}

@@ -9,6 +9,9 @@ var (
 	ErrTooLarge = errors.New("message exceeds a limit")
 	// ErrForbidden is a message that is refused for what it holds, such as a DOCTYPE.
 	ErrForbidden = errors.New("message holds what is not allowed")
+	// ErrNotEncodable is a message that Encode cannot write by the rules: text that XML cannot carry, a key that is too
+	// long, a value without type.
+	ErrNotEncodable = errors.New("message cannot be written")
 	// ErrForbiddenAddress is an address that a connection request may not go to.
 	ErrForbiddenAddress = errors.New("address is neither the device's own nor allowed")
 )

@@ -1,0 +1,128 @@
+package cwmp
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// An edit replaces the bytes from start to end. Edits are noted in order and never overlap.
+type edit struct {
+	start, end int
+	text       string
+}
+
+// maxEdits bounds a repair: a message with more mistakes than this is not one that a device got slightly wrong.
+const maxEdits = 10_000
+
+func (s *scanner) edit(start, end int, text string) error {
+	if len(s.edits) >= maxEdits {
+		return s.errorf(ErrMalformed, start, "too many mistakes to repair")
+	}
+	s.edits = append(s.edits, edit{start, end, text})
+	return nil
+}
+
+// repaired returns b[:end] with all edits done; b itself where there are none.
+func (s *scanner) repaired(end int) []byte {
+	if len(s.edits) == 0 {
+		return s.b[:end]
+	}
+	out := make([]byte, 0, end+8*len(s.edits))
+	pos := 0
+	for _, e := range s.edits {
+		out = append(out, s.b[pos:e.start]...)
+		out = append(out, e.text...)
+		pos = e.end
+	}
+	return append(out, s.b[pos:end]...)
+}
+
+// cleanCharacters drops the characters that XML 1.0 forbids and reads every byte that is no valid UTF-8 as
+// ISO-8859-1, which is what devices mean by it. It returns b itself where nothing is wrong.
+func cleanCharacters(b []byte) ([]byte, bool) {
+	i := indexBadCharacter(b)
+	if i < 0 {
+		return b, false
+	}
+	out := make([]byte, i, len(b)+len(b)/8+8)
+	copy(out, b)
+	for i < len(b) {
+		r, size := utf8.DecodeRune(b[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = utf8.AppendRune(out, rune(b[i]))
+		case isXMLCharacter(r):
+			out = append(out, b[i:i+size]...)
+		}
+		i += size
+	}
+	return out, true
+}
+
+func indexBadCharacter(b []byte) int {
+	for i := 0; i < len(b); {
+		c := b[i]
+		if c >= 0x20 && c < utf8.RuneSelf || isSpace(c) {
+			i++
+			continue
+		}
+		if c < 0x20 {
+			return i
+		}
+		r, size := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && size == 1 || !isXMLCharacter(r) {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// isXMLCharacter tells what XML 1.0 calls a Char (production 2).
+func isXMLCharacter(r rune) bool {
+	return r >= 0x20 && r <= 0xD7FF || r == '\t' || r == '\n' || r == '\r' ||
+		r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= utf8.MaxRune
+}
+
+type refKind int
+
+const (
+	refGood      refKind = iota
+	refBare              // an ampersand that begins no reference, or one to an entity nobody declared
+	refForbidden         // a reference to a character that XML forbids
+)
+
+// reference judges the reference that b begins with and tells its size.
+func reference(b []byte) (int, refKind) {
+	const longest = 16
+	end := -1
+	for i := 1; i < len(b) && i < longest; i++ {
+		if b[i] == ';' {
+			end = i
+			break
+		}
+	}
+	if end < 2 {
+		return 1, refBare
+	}
+	name := string(b[1:end])
+	switch name {
+	case "amp", "lt", "gt", "quot", "apos":
+		return end + 1, refGood
+	}
+	if name[0] != '#' || len(name) < 2 {
+		return 1, refBare
+	}
+	digits, base := name[1:], 10
+	if digits[0] == 'x' {
+		digits, base = digits[1:], 16
+	}
+	n, err := strconv.ParseUint(digits, base, 64)
+	if err != nil {
+		return 1, refBare
+	}
+	if n > utf8.MaxRune || !isXMLCharacter(rune(n)) {
+		return end + 1, refForbidden
+	}
+	return end + 1, refGood
+}

@@ -88,10 +88,10 @@ type DevicePut struct {
 	CWMPAuth          *Credential `json:"cwmp_auth,omitempty"`
 }
 
-// Credential is a user name and a password, for writing only.
+// Credential is a user name and a password, for writing only; without both it takes away what was there.
 type Credential struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
 }
 
 // WebhookCreate is the body of POST /webhooks.

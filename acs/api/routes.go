@@ -1,0 +1,65 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"recado/acs"
+)
+
+const base = "/api/v1"
+
+// handler answers a request of a client.
+type handler func(c echo.Context, who acs.Client) error
+
+// route is one line of the table. A route without a scope is open to all, without a token.
+type route struct {
+	method, path string
+	scope        acs.Scope
+	handle       handler
+}
+
+func (a *API) routes() []route {
+	const (
+		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+		open                       = acs.Scope("")
+	)
+	return []route{
+		{post, base + "/devices/reboot", acs.ScopeActions, a.reboot},
+		{post, base + "/devices/parameters/update", acs.ScopeActions, a.updateParameters},
+		{get, base + "/protocols", acs.ScopeActions, a.listProtocols},
+		{get, base + "/protocols/:protocolo", acs.ScopeActions, a.getProtocol},
+		{post, base + "/protocols/:protocolo/cancel", acs.ScopeActions, a.cancelProtocol},
+
+		{get, base + "/devices", acs.ScopeDevicesRead, a.listDevices},
+		{get, base + "/devices/:id", acs.ScopeDevicesRead, a.getDevice},
+		{put, base + "/devices/:id", acs.ScopeDevicesWrite, a.putDevice},
+
+		{post, base + "/webhooks", acs.ScopeWebhooks, a.createWebhook},
+		{get, base + "/webhooks", acs.ScopeWebhooks, a.listWebhooks},
+		{get, base + "/webhooks/:id", acs.ScopeWebhooks, a.getWebhook},
+		{patch, base + "/webhooks/:id", acs.ScopeWebhooks, a.changeWebhook},
+		{del, base + "/webhooks/:id", acs.ScopeWebhooks, a.deleteWebhook},
+		{post, base + "/webhooks/:id/test", acs.ScopeWebhooks, a.testWebhook},
+		{get, base + "/webhooks/:id/deliveries", acs.ScopeWebhooks, a.listWebhookDeliveries},
+
+		{get, base + "/deliveries", acs.ScopeWebhooks, a.listDeliveries},
+		{get, base + "/deliveries/:id", acs.ScopeWebhooks, a.getDelivery},
+		{get, base + "/deliveries/:id/attempts", acs.ScopeWebhooks, a.listAttempts},
+		{post, base + "/deliveries/:id/replay", acs.ScopeWebhooks, a.replayDelivery},
+
+		{post, base + "/clients", acs.ScopeAdmin, a.createClient},
+		{get, base + "/clients", acs.ScopeAdmin, a.listClients},
+		{get, base + "/clients/:id", acs.ScopeAdmin, a.getClient},
+		{patch, base + "/clients/:id", acs.ScopeAdmin, a.changeClient},
+		{del, base + "/clients/:id", acs.ScopeAdmin, a.deleteClient},
+		{post, base + "/clients/:id/tokens", acs.ScopeAdmin, a.createToken},
+		{del, base + "/clients/:id/tokens", acs.ScopeAdmin, a.revokeTokens},
+
+		{get, "/healthz", open, a.healthz},
+		{get, "/readyz", open, a.readyz},
+		{get, "/metrics", open, a.metrics},
+		{get, base + "/openapi.yaml", open, a.description},
+	}
+}

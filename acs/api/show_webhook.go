@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"recado/acs"
+	"recado/acs/wire"
+	"recado/webhook"
+)
+
+func endpoint(e *webhook.Endpoint) wire.Webhook {
+	w := wire.Webhook{
+		ID: e.ID, WebhookID: e.ID, URL: e.URL, Description: e.Description, Events: append([]string{}, e.Events...),
+		Active: e.State == webhook.EndpointActive || e.State == webhook.EndpointFailing,
+		State:  string(e.State), StateReason: e.StateReason, HoldUntil: wire.TimePtr(e.HoldUntil),
+		BodySignatureHeader: e.BodySignatureHeader, Order: string(e.Order), Concurrency: e.Concurrency,
+		TimeoutSeconds: int(e.Timeout / time.Second), RetrySeconds: []int{},
+		ConsecutiveFailures: e.ConsecutiveFailures, LastSuccessAt: wire.TimePtr(e.LastSuccessAt),
+		LastFailureAt: wire.TimePtr(e.LastFailureAt), LastError: e.LastError,
+		CreatedAt: wire.Time(e.CreatedAt), UpdatedAt: wire.Time(e.UpdatedAt),
+	}
+	if w.Concurrency == 0 {
+		w.Concurrency = webhook.DefaultConcurrency
+	}
+	if w.TimeoutSeconds == 0 {
+		w.TimeoutSeconds = int(webhook.DefaultTimeout / time.Second)
+	}
+	schedule := e.Schedule
+	if len(schedule) == 0 {
+		schedule = webhook.DefaultSchedule()
+	}
+	for _, d := range schedule {
+		w.RetrySeconds = append(w.RetrySeconds, int(d/time.Second))
+	}
+	return w
+}
+
+// endpointCreated shows a new endpoint with its secret and a worked example.
+func endpointCreated(e *webhook.Endpoint) (wire.WebhookCreated, error) {
+	secret, err := webhook.ParseSecret(e.Secret)
+	if err != nil {
+		return wire.WebhookCreated{}, fmt.Errorf("secret of endpoint %s: %w", e.ID, err)
+	}
+	w := wire.WebhookCreated{Webhook: endpoint(e), Secret: secret.Text(), StandardSecret: secret.Standard()}
+	w.Example, err = signingExample(e, secret)
+	return w, err
+}
+
+const exampleID = "evt_0192f6a1b2c37d4e8f90a1b2c3d4e5f6"
+
+func signingExample(e *webhook.Endpoint, secret webhook.Secret) (wire.SigningExample, error) {
+	body := `{"type":"webhook.test","id":"` + exampleID + `","timestamp":"` +
+		e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z") + `"}`
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret.Standard(), "whsec_"))
+	if err != nil {
+		return wire.SigningExample{}, fmt.Errorf("key of endpoint %s: %w", e.ID, err)
+	}
+	at := strconv.FormatInt(e.CreatedAt.Unix(), 10)
+	x := wire.SigningExample{
+		ID: exampleID, Timestamp: at, Body: body, SignedContent: exampleID + "." + at + "." + body,
+		KeyHex: hex.EncodeToString(key), Signature: secret.Signature(exampleID, e.CreatedAt, []byte(body)),
+	}
+	if e.BodySignatureHeader != "" {
+		x.BodySignatureHeader, x.BodySignature = e.BodySignatureHeader, secret.BodySignature([]byte(body))
+	}
+	return x, nil
+}
+
+// stateHeld is shown for a pending delivery at an endpoint that is not active. It is not stored.
+const stateHeld = "held"
+
+// deliveries shows deliveries of the client.
+func (a *API) deliveries(ctx context.Context, who acs.Client, ds []webhook.Delivery) ([]wire.Delivery, error) {
+	shown := make([]wire.Delivery, len(ds))
+	pending := false
+	for i := range ds {
+		shown[i] = delivery(&ds[i])
+		pending = pending || ds[i].State == webhook.DeliveryPending
+	}
+	if !pending {
+		return shown, nil
+	}
+	endpoints, err := a.cfg.Webhooks.Endpoints(ctx, who.ID)
+	if err != nil {
+		return nil, err
+	}
+	idle := map[string]bool{}
+	for i := range endpoints {
+		idle[endpoints[i].ID] = endpoints[i].State != webhook.EndpointActive
+	}
+	for i := range shown {
+		if ds[i].State == webhook.DeliveryPending && idle[ds[i].Endpoint] {
+			shown[i].State = stateHeld
+		}
+	}
+	return shown, nil
+}
+
+func delivery(d *webhook.Delivery) wire.Delivery {
+	w := wire.Delivery{
+		ID: d.ID, EventID: d.Event, EventType: d.EventType, WebhookID: d.Endpoint, Protocolo: d.Protocolo, DeviceID: d.Device,
+		State: string(d.State), Attempts: d.Attempts, CreatedAt: wire.Time(d.CreatedAt), DoneAt: wire.TimePtr(d.DoneAt),
+		LastStatus: d.LastStatus, LastError: d.LastError,
+	}
+	if d.State == webhook.DeliveryPending {
+		w.NextAt = wire.TimePtr(d.NextAt)
+	}
+	return w
+}
+
+func attempt(t *webhook.Attempt) wire.Attempt {
+	return wire.Attempt{
+		Number: t.Number, At: wire.Time(t.At), DurationMS: t.Duration.Milliseconds(), HTTPStatus: t.Status,
+		ErrorClass: string(t.Class), Error: t.Error, Response: strings.ToValidUTF8(t.Response, "\uFFFD"),
+		RetryAfterSeconds: int64(t.RetryAfter / time.Second),
+	}
+}

@@ -1,6 +1,9 @@
 package acs
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Scope is something that a client may do.
 type Scope string
@@ -61,3 +64,6 @@ type Token struct {
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
 }
+
+// HasNamed reports whether the scope itself was given to the client: dangerous powers do not come with admin.
+func (c *Client) HasNamed(s Scope) bool { return slices.Contains(c.Scopes, s) }

@@ -32,6 +32,8 @@ var (
 	ErrDeviceNotFound = errors.New("no device has this name")
 	// ErrSent is a cancelling of what was sent already.
 	ErrSent = errors.New("request was sent to the device already")
+	// ErrQueueFull is a device that has MaxPendingPerDevice actions pending.
+	ErrQueueFull = errors.New("device has too many pending actions")
 	// ErrUnauthenticated is a token that is missing, unknown or expired.
 	ErrUnauthenticated = errors.New("token is missing, unknown or expired")
 	// ErrBlocked is a token of a blocked client.

@@ -1,0 +1,63 @@
+package acs
+
+import (
+	"regexp"
+	"strings"
+)
+
+// A rule of the list of parameters that can take a router away from its owner or run commands on it.
+type dangerRule struct {
+	pattern *regexp.Regexp
+	// host tells that devices have passed the value to a shell: it may hold no shell characters, whatever the scope.
+	host bool
+}
+
+// The list. Names are matched without their root and in any case. docs/operations.md tells it to operators.
+var dangerRules = []dangerRule{
+	{pattern: regexp.MustCompile(`(?i)^ManagementServer\.`)},                           // moves the device to another ACS
+	{pattern: regexp.MustCompile(`(?i)^Time\.NTPServer\d*$`), host: true},              // Mirai's way in, 2016
+	{pattern: regexp.MustCompile(`(?i)^Time\.Client\..*Server`), host: true},           // TR-181's newer form of it
+	{pattern: regexp.MustCompile(`(?i)NTPServer\d*$`), host: true},                     // vendors' forms
+	{pattern: regexp.MustCompile(`(?i)Diagnostics?\..*Host(Name|List)?$`), host: true}, // ping, trace route
+	{pattern: regexp.MustCompile(`(?i)Diagnostics?\.(.*\.)?(DNSServer|DownloadURL|UploadURL|ServerURL)$`), host: true},
+	{pattern: regexp.MustCompile(`(?i)Diagnostics?\.`)}, // starting any of them
+	{pattern: regexp.MustCompile(`(?i)(Download|Upload|Firmware|Upgrade|Update)\w*URL$`), host: true},
+	{pattern: regexp.MustCompile(`(?i)\.URL$`), host: true},
+	{pattern: regexp.MustCompile(`(?i)^UserInterface\.RemoteAccess\.`)}, // opens the device to the Internet
+	{pattern: regexp.MustCompile(`(?i)^Users\.User\.`)},
+	{pattern: regexp.MustCompile(`(?i)^SoftwareModules\.`)},
+	{pattern: regexp.MustCompile(`(?i)(Telnet|SSHD?|Dropbear|RemoteShell|Shell|Command|ExecCmd)(Enable|Port|User\w*|Password|Access|\.|$)`)},
+}
+
+func withoutRoot(name string) string {
+	_, rest, ok := strings.Cut(name, ".")
+	if !ok {
+		return name
+	}
+	return rest
+}
+
+// Dangerous reports whether setting a parameter needs the scope parameters:dangerous.
+func Dangerous(name string) bool {
+	n := withoutRoot(name)
+	for _, r := range dangerRules {
+		if r.pattern.MatchString(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostValue reports whether the parameter takes a host or URL that devices may pass to a shell.
+func hostValue(name string) bool {
+	n := withoutRoot(name)
+	for _, r := range dangerRules {
+		if r.host && r.pattern.MatchString(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// shellCharacters are refused in such values.
+const shellCharacters = ";`$()|&<>\"'\\\n\r\t {}!*"

@@ -1,0 +1,273 @@
+package acs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"recado/cwmp"
+)
+
+// findDevice finds the one device that a client calls by name.
+func (s *Service) findDevice(ctx context.Context, c Client, name string) (Device, error) {
+	found, err := s.store.FindDevices(ctx, name)
+	if err != nil {
+		return Device{}, fmt.Errorf("find device: %w", err)
+	}
+	found = slices.DeleteFunc(found, func(d Device) bool { return !c.sees(&d) })
+	switch len(found) {
+	case 0:
+		return Device{}, ErrDeviceNotFound
+	case 1:
+		return found[0], nil
+	}
+	e := &AmbiguousError{}
+	for i := range found {
+		e.Candidates = append(e.Candidates, found[i].ID)
+	}
+	slices.Sort(e.Candidates)
+	return Device{}, e
+}
+
+// sees reports whether the client's tags let it see the device.
+func (c *Client) sees(d *Device) bool {
+	if len(c.Tags) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(d.Facts.Tags, func(t string) bool { return slices.Contains(c.Tags, t) })
+}
+
+// Device returns a device that the client sees, and the client's pending actions on it, oldest first.
+func (s *Service) Device(ctx context.Context, c Client, id string) (Device, []Action, error) {
+	d, err := s.store.Device(ctx, id)
+	if err != nil {
+		return Device{}, nil, err
+	}
+	if !c.sees(&d) {
+		return Device{}, nil, ErrNotFound
+	}
+	d.Ring = s.rings.last(id)
+	live, err := s.store.LiveActions(ctx, id)
+	if err != nil {
+		return Device{}, nil, err
+	}
+	live = slices.DeleteFunc(live, func(a Action) bool { return a.Client != c.ID || a.Status.Final() })
+	return d, live, nil
+}
+
+// Devices lists the devices that the client sees.
+func (s *Service) Devices(ctx context.Context, c Client, f DeviceFilter) ([]Device, string, error) {
+	switch {
+	case len(c.Tags) > 0 && len(f.Tags) == 0:
+		f.Tags = c.Tags
+	case len(c.Tags) > 0:
+		f.Tags = slices.DeleteFunc(slices.Clone(f.Tags), func(t string) bool { return !slices.Contains(c.Tags, t) })
+		if len(f.Tags) == 0 {
+			return nil, "", nil
+		}
+	}
+	ds, next, err := s.store.Devices(ctx, f)
+	for i := range ds {
+		ds[i].Ring = s.rings.last(ds[i].ID)
+	}
+	return ds, next, err
+}
+
+// DevicePut is what a provider says of a device; nil fields stay as they are.
+type DevicePut struct {
+	RouterID, AccountID, PPPoELogin, MAC, City, PONPort *string
+	Tags                                                *[]string
+	ConnectionRequest, CWMPAuth                         *Credential
+}
+
+// PutDevice stores what the provider says of a device, which need not have called in yet: id is OUI-ProductClass-SerialNumber, each
+// part percent-encoded. created tells that nothing was known of it.
+func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePut) (d Device, created bool, err error) {
+	if err := p.check(); err != nil {
+		return Device{}, false, err
+	}
+	for range 16 {
+		d, err = s.store.Device(ctx, id)
+		created = errors.Is(err, ErrNotFound)
+		switch {
+		case created:
+			if d.Identity, err = ParseDeviceID(id); err != nil {
+				return Device{}, false, err
+			}
+			d.ID = id
+		case err != nil:
+			return Device{}, false, err
+		case !c.sees(&d):
+			return Device{}, false, ErrNotFound
+		}
+		facts := d.Facts
+		p.apply(&facts)
+		if len(c.Tags) > 0 && !slices.ContainsFunc(facts.Tags, func(t string) bool { return slices.Contains(c.Tags, t) }) {
+			return Device{}, false, &InvalidError{"tags", "would take the device out of this client's sight; keep one of the client's tags"}
+		}
+		now := time.Now()
+		if facts.Version == 0 {
+			facts.CreatedAt = now
+		}
+		facts.UpdatedAt = now
+		d, err = s.store.PutFacts(ctx, id, d.Identity, facts)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if errors.Is(err, ErrExists) {
+			return Device{}, false, &InvalidError{"router_id", "or the cwmp_auth user name belongs to another device"}
+		}
+		if err == nil {
+			s.rings.renew(id)
+			d.Ring = s.rings.last(id)
+		}
+		return d, created, err
+	}
+	return Device{}, false, ErrConflict
+}
+
+const maxFact = 256
+
+func (p *DevicePut) check() error {
+	for _, f := range []struct {
+		name string
+		v    *string
+	}{
+		{"router_id", p.RouterID}, {"account_id", p.AccountID}, {"pppoe_login", p.PPPoELogin}, {"city", p.City}, {"pon_port", p.PONPort},
+	} {
+		if f.v == nil {
+			continue
+		}
+		if len(*f.v) > maxFact {
+			return &InvalidError{f.name, fmt.Sprintf("has %d bytes; at most %d fit", len(*f.v), maxFact)}
+		}
+		if strings.ContainsFunc(*f.v, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return &InvalidError{f.name, "holds a control character"}
+		}
+	}
+	if p.MAC != nil {
+		if m := NormalMAC(*p.MAC); m == "" && *p.MAC != "" {
+			return &InvalidError{"mac", "is no MAC address; give 12 hex digits, such as 00:25:9E:12:34:56"}
+		}
+	}
+	if p.Tags != nil {
+		if len(*p.Tags) > 64 {
+			return &InvalidError{"tags", "has more than 64 entries"}
+		}
+		for i, t := range *p.Tags {
+			if t == "" || len(t) > 64 {
+				return &InvalidError{fmt.Sprintf("tags[%d]", i), "has no text, or more than 64 bytes"}
+			}
+		}
+	}
+	for _, f := range []struct {
+		name string
+		c    *Credential
+	}{{"connection_request", p.ConnectionRequest}, {"cwmp_auth", p.CWMPAuth}} {
+		if f.c == nil || f.c.IsZero() {
+			continue
+		}
+		switch {
+		case f.c.Username == "" || f.c.Password == "":
+			return &InvalidError{f.name, "needs both username and password; an empty object takes the credentials away"}
+		case len(f.c.Username) > 256 || len(f.c.Password) > 256:
+			return &InvalidError{f.name, "has a text of more than 256 bytes, the most that TR-069 allows"}
+		case strings.ContainsAny(f.c.Username, ":\"\\") || checkXMLText(f.c.Username+f.c.Password) != nil:
+			return &InvalidError{f.name, "holds a character that HTTP authentication cannot carry"}
+		}
+	}
+	return nil
+}
+
+func (p *DevicePut) apply(f *Facts) {
+	set := func(to *string, v *string) {
+		if v != nil {
+			*to = *v
+		}
+	}
+	set(&f.RouterID, p.RouterID)
+	set(&f.AccountID, p.AccountID)
+	set(&f.PPPoELogin, p.PPPoELogin)
+	set(&f.City, p.City)
+	set(&f.PONPort, p.PONPort)
+	if p.MAC != nil {
+		f.MAC = NormalMAC(*p.MAC)
+	}
+	if p.Tags != nil {
+		f.Tags = slices.Clone(*p.Tags)
+	}
+	if p.ConnectionRequest != nil {
+		f.ConnectionRequest = *p.ConnectionRequest
+		f.ProvisionedAt = time.Time{}
+	}
+	if p.CWMPAuth != nil {
+		f.CWMPAuth = *p.CWMPAuth
+	}
+}
+
+// NormalMAC gives a MAC as 12 upper-case hex digits, whatever its punctuation; empty for what is none.
+func NormalMAC(s string) string {
+	out := make([]byte, 0, 12)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9' || c >= 'A' && c <= 'F':
+			out = append(out, c)
+		case c >= 'a' && c <= 'f':
+			out = append(out, c-'a'+'A')
+		case c == ':' || c == '-' || c == '.' || c == ' ':
+		default:
+			return ""
+		}
+	}
+	if len(out) != 12 {
+		return ""
+	}
+	return string(out)
+}
+
+// ParseDeviceID reads OUI-ProductClass-SerialNumber or OUI-SerialNumber, each part percent-encoded (TR-069 3.4.4).
+func ParseDeviceID(id string) (cwmp.DeviceID, error) {
+	bad := &InvalidError{"id", "is no device id; give OUI-ProductClass-SerialNumber, each part percent-encoded, such as 00259E-HG8245H-48575443"}
+	parts := strings.Split(id, "-")
+	if len(id) > 512 || len(parts) != 2 && len(parts) != 3 {
+		return cwmp.DeviceID{}, bad
+	}
+	for i, p := range parts {
+		u, ok := unescapeIdentity(p)
+		if !ok || u == "" {
+			return cwmp.DeviceID{}, bad
+		}
+		parts[i] = u
+	}
+	d := cwmp.DeviceID{OUI: parts[0], SerialNumber: parts[len(parts)-1]}
+	if len(parts) == 3 {
+		d.ProductClass = parts[1]
+	}
+	if d.Key() != id {
+		return cwmp.DeviceID{}, bad
+	}
+	return d, nil
+}
+
+func unescapeIdentity(s string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", false
+		}
+		hi, lo := strings.IndexByte("0123456789ABCDEF", s[i+1]), strings.IndexByte("0123456789ABCDEF", s[i+2])
+		if hi < 0 || lo < 0 {
+			return "", false
+		}
+		b.WriteByte(byte(hi<<4 | lo))
+		i += 2
+	}
+	return b.String(), true
+}

@@ -1,0 +1,123 @@
+package acs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"recado/cwmp"
+)
+
+// Next implements cwmp.Handler: what proves something first, then what goes on with an update that was sent, then the oldest action.
+// A Reboot is the last thing of its session.
+func (h *Sessions) Next(ctx context.Context, sess *cwmp.Session) (cwmp.Message, error) {
+	c := conversationOf(sess)
+	h.wentOn(c)
+	if err := h.settleDeclaration(ctx, c); err != nil {
+		return nil, fmt.Errorf("store report: %w", err)
+	}
+	c.current, c.purpose = nil, purposeNone
+	if c.askUptime && !c.uptimeAsked {
+		c.uptimeAsked, c.purpose = true, purposeUptime
+		return &cwmp.GetParameterValues{ParameterNames: []string{c.rootOf() + "DeviceInfo.UpTime"}}, nil
+	}
+	if m, err := h.nextProvision(ctx, c); m != nil || err != nil {
+		return m, err
+	}
+	live, err := h.s.store.LiveActions(ctx, c.device.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read actions: %w", err)
+	}
+	for i := range live {
+		a := &live[i]
+		switch {
+		case a.Status.Final():
+			continue
+		case a.InFlight() && a.Kind == KindReboot:
+			return nil, nil // it has to be settled first, and a device reboots only after its session
+		case a.Stage == StageAccepted:
+			return h.nextVerify(c, a), nil
+		case a.InFlight() && a.SentSession == sess.ID:
+			continue // answered in this session, and waiting for nothing more
+		case a.InFlight() && a.Sends >= MaxSends:
+			return nil, nil // the deadline's matter
+		}
+		return h.request(c, a, live), nil
+	}
+	return nil, nil
+}
+
+// request makes the request of an action; a Reboot serves every reboot that waits on this device.
+func (h *Sessions) request(c *conversation, a *Action, live []Action) cwmp.Message {
+	c.current, c.purpose = []Action{*a}, purposeAction
+	if a.Kind == KindReboot {
+		for _, b := range live {
+			if b.ID != a.ID && b.Kind == KindReboot && b.unsent() {
+				c.current = append(c.current, b)
+			}
+		}
+		return &cwmp.Reboot{CommandKey: a.ID.CommandKey()}
+	}
+	m := &cwmp.SetParameterValues{ParameterKey: a.ID.CommandKey()}
+	for _, p := range a.Parameters {
+		m.ParameterList = append(m.ParameterList, cwmp.ParameterValue{Name: p.Name, Value: p.Value, Type: p.Type})
+	}
+	return m
+}
+
+// Sending implements cwmp.Handler: "sent" is on disk before the first byte leaves. Those that share a boot are marked first, so that
+// the one whose key goes out is marked last: after a crash in between nothing has left, and it goes out with the same key.
+func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Message) error {
+	c := conversationOf(sess)
+	if c.purpose != purposeAction {
+		return nil
+	}
+	lead := c.current[0]
+	inBoot := c.facts.booted || c.facts.mReboots > 0
+	marked := c.current[:0:0]
+	for _, a := range slices.Backward(c.current) {
+		a, err := h.s.change(ctx, a, func(a *Action, now time.Time) error {
+			again := a.Kind == KindParametersUpdate && a.Stage == StageSent && !a.Status.Final()
+			if !a.unsent() && !again {
+				return errUnchanged
+			}
+			a.send(now, sess.ID, lead.ID, inBoot)
+			return nil
+		})
+		sent := err == nil && a.InFlight() && a.SentSession == sess.ID
+		switch {
+		case sent:
+			marked = append(marked, a)
+		case a.ID != lead.ID:
+			continue // cancelled or ended meanwhile: it shares nothing
+		default:
+			h.unsend(ctx, marked)
+			if err == nil {
+				err = ErrFinished
+			}
+			return fmt.Errorf("mark action %s as sent: %w", a.ID, err)
+		}
+	}
+	slices.Reverse(marked)
+	c.current = marked
+	return nil
+}
+
+// unsend takes back the mark of actions whose request did not leave: no byte was written.
+func (h *Sessions) unsend(ctx context.Context, marked []Action) {
+	for _, a := range marked {
+		_, err := h.s.change(ctx, a, func(a *Action, now time.Time) error {
+			if !a.InFlight() {
+				return errUnchanged
+			}
+			a.Sends--
+			a.SentAt, a.SentSession, a.BootKey = time.Time{}, "", Protocolo{}
+			a.requeue(now, "the request did not leave")
+			return nil
+		})
+		if err != nil {
+			h.log.Error("take back a mark", "action", a.ID, "error", err)
+		}
+	}
+}

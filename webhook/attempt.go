@@ -149,7 +149,22 @@ func withoutRedirects(doer Doer) Doer {
 	}
 	own := *c
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if own.Transport != nil {
+		own.Transport = withoutLocation{own.Transport}
+	}
 	return &own
+}
+
+// withoutLocation keeps Location from http.Client, which would turn one that it cannot read into an error without the
+// answer, and with the receiver's text in it.
+type withoutLocation struct{ http.RoundTripper }
+
+func (w withoutLocation) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 // readAnswer keeps the beginning of the body and reads on, within the limit, so that the connection can be used again. The

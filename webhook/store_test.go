@@ -58,6 +58,12 @@ func (s *tinyStore) set(f func()) {
 	s.signal()
 }
 
+func (s *tinyStore) claimCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims
+}
+
 func (s *tinyStore) CreateEndpoint(_ context.Context, e webhook.Endpoint) error {
 	s.set(func() { e.Version = 1; s.endpoints[e.ID] = e })
 	return nil

@@ -45,11 +45,11 @@ func TestReceiverBehaviours(t *testing.T) {
 		}},
 		{"hang", webhooktest.Hang(), want{class: "timeout", state: pending, duration: 30 * time.Second}},
 		{"drip of the head", webhooktest.DripHead(time.Second), want{class: "timeout", state: pending, duration: 30 * time.Second}},
-		{"drip of a 200's body", webhooktest.Drip(200, time.Second), want{
-			status: 200, state: delivered, duration: 30 * time.Second, response: ".....", length: 29,
+		{"drip of a 200's body", webhooktest.Drip(200, 1100*time.Millisecond), want{
+			status: 200, state: delivered, duration: 30 * time.Second, response: ".....", length: 27,
 		}},
-		{"drip of a 500's body", webhooktest.Drip(500, time.Second), want{
-			class: "status", status: 500, state: pending, duration: 30 * time.Second, response: ".....", length: 29,
+		{"drip of a 500's body", webhooktest.Drip(500, 1100*time.Millisecond), want{
+			class: "status", status: 500, state: pending, duration: 30 * time.Second, response: ".....", length: 27,
 		}},
 		{"301", webhooktest.Redirect(301, "http://wh_2.example/"), want{class: "redirect", status: 301, state: pending}},
 		{"302", webhooktest.Redirect(302, "http://wh_2.example/"), want{class: "redirect", status: 302, state: pending}},

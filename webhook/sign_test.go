@@ -274,3 +274,90 @@ func TestNewSecret(t *testing.T) {
 		t.Errorf("got %v, %v; want a standard secret back", got.Standard() == a.Text(), err)
 	}
 }
+
+// What Verify takes, the reference library takes, and the other way round; nothing panics.
+func FuzzVerify(f *testing.F) {
+	f.Add(vectorID, "1614265330", vectorSig, []byte(vectorBody))
+	f.Add("", "", "", []byte(nil))
+	f.Add("a", "-1", "v1,", []byte("x"))
+	f.Add("a", "99999999999999999999", "v1,,v1,a v2,b  v1", []byte("{}"))
+	f.Add(vectorID, "1614265330", "v1a,x "+vectorSig, []byte(vectorBody))
+	ref, err := standardwebhooks.NewWebhook(vectorSecret)
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Unix(vectorUnix, 0)
+	f.Fuzz(func(t *testing.T, id, stamp, signature string, body []byte) {
+		h := http.Header{}
+		h.Set("webhook-id", id)
+		h.Set("webhook-timestamp", stamp)
+		h.Set("webhook-signature", signature)
+		ours := webhook.Verify(vectorSecret, h, body, now)
+		if ours == nil {
+			if err := ref.VerifyIgnoringTimestamp(body, h); err != nil && !strings.ContainsAny(signature, "\r\n") {
+				t.Errorf("we take what the reference library does not: %v", err)
+			}
+		}
+		// A signature of what is there verifies, in both.
+		webhook.Sign(h, id, now, body, mustSecret(t, vectorSecret))
+		if id == "" {
+			return
+		}
+		if err := webhook.Verify(vectorSecret, h, body, now); err != nil {
+			t.Errorf("our own signature: %v", err)
+		}
+		if err := ref.VerifyIgnoringTimestamp(body, h); err != nil {
+			t.Errorf("our signature in the reference library: %v", err)
+		}
+	})
+}
+
+func FuzzParseSecret(f *testing.F) {
+	for _, s := range []string{"", vectorSecret, "whsec_", "0123456789abcdef", "whsec_\n", "é\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := webhook.ParseSecret(text)
+		if err != nil {
+			return
+		}
+		if s.Text() != text {
+			t.Errorf("got text %q, want %q", s.Text(), text)
+		}
+		// Both forms sign the same, and the reference library reads the standard one.
+		ref, err := standardwebhooks.NewWebhook(s.Standard())
+		if err != nil {
+			t.Fatalf("%q: %v", s.Standard(), err)
+		}
+		at := time.Unix(vectorUnix, 0)
+		want, err := ref.Sign("id", at, []byte("x"))
+		if got := s.Signature("id", at, []byte("x")); err != nil || got != want {
+			t.Errorf("got %s, want %s (%v)", got, want, err)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	s := mustSecret(b, vectorSecret)
+	body := []byte(`{"type":"action.succeeded","data":"` + strings.Repeat("x", 560) + `"}`)
+	at := time.Unix(vectorUnix, 0)
+	h := http.Header{}
+	b.ReportAllocs()
+	for b.Loop() {
+		webhook.Sign(h, vectorID, at, body, s)
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	s := mustSecret(b, vectorSecret)
+	body := []byte(`{"type":"action.succeeded","data":"` + strings.Repeat("x", 560) + `"}`)
+	at := time.Unix(vectorUnix, 0)
+	h := http.Header{}
+	webhook.Sign(h, vectorID, at, body, s)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := webhook.Verify(vectorSecret, h, body, at); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -38,6 +38,9 @@ func (w *writer) members(m Message) {
 			w.leaf("Status", strconv.Itoa(m.Status))
 		}
 	case *GetParameterValues:
+		if len(m.ParameterNames) == 0 {
+			w.fail(fmt.Errorf("%w: GetParameterValues without names", ErrNotEncodable))
+		}
 		w.stringArray("ParameterNames", m.ParameterNames)
 	case *GetParameterValuesResponse:
 		w.parameterList(m.ParameterList)

@@ -35,7 +35,11 @@ func (d *Dispatcher) deliver(ctx context.Context, l Lease, leaseEnd time.Time) {
 		s = Settlement{State: DeliveryPending, NextAt: now, KeepTries: true}
 	}
 	if err := d.record(ctx, l, a, s, leaseEnd); err != nil {
-		d.log.LogAttrs(ctx, slog.LevelError, "recording an attempt", slog.String("delivery", l.Delivery.ID),
+		level := slog.LevelError
+		if errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrNotFound) {
+			level = slog.LevelWarn // the endpoint was deleted, or the lease given to another
+		}
+		d.log.LogAttrs(ctx, level, "recording an attempt", slog.String("delivery", l.Delivery.ID),
 			slog.String("endpoint", l.Endpoint.ID), slog.Int("attempt", a.Number), slog.Int("status", a.Status),
 			slog.String("class", string(a.Class)), slog.Any("error", err))
 		return

@@ -45,7 +45,7 @@ var errNoSecret = errors.New("the receiver has no secret to verify with")
 
 // Receiver receives webhooks. Set the fields before the first request; the methods are safe for concurrent use.
 type Receiver struct {
-	// Secrets are tried in turn; one that fits is enough.
+	// Secrets are tried in turn; one that fits is enough. SetSecrets replaces them once requests come in.
 	Secrets []string
 	// BodyHeader is where the body signature is, for endpoints that asked for one.
 	BodyHeader string
@@ -106,9 +106,19 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	answer(w, req)
 }
 
+// SetSecrets replaces the secrets: of an endpoint that was registered when the receiver was up already, or rotated.
+func (r *Receiver) SetSecrets(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Secrets = slices.Clone(secrets)
+}
+
 func (r *Receiver) verify(a *Arrival) {
+	r.mu.Lock()
+	secrets := r.Secrets // replaced whole, never changed
+	r.mu.Unlock()
 	a.Err = errNoSecret
-	for _, s := range r.Secrets {
+	for _, s := range secrets {
 		if a.Err = webhook.Verify(s, a.Header, a.Body, a.At); a.Err == nil {
 			break
 		}
@@ -117,7 +127,7 @@ func (r *Receiver) verify(a *Arrival) {
 		return
 	}
 	a.BodyErr = errNoSecret
-	for _, s := range r.Secrets {
+	for _, s := range secrets {
 		if a.BodyErr = webhook.VerifyBody(s, a.Header.Get(r.BodyHeader), a.Body); a.BodyErr == nil {
 			break
 		}

@@ -132,7 +132,7 @@ func findNamespace(root, message *etree.Element) string {
 func declaredNamespace(e *etree.Element, depth int) string {
 	for _, a := range e.Attr {
 		if (a.Space == "xmlns" || a.Space == "" && a.Key == "xmlns") && strings.HasPrefix(a.Value, namespacePrefix) {
-			return strings.TrimSpace(a.Value)
+			return a.Value
 		}
 	}
 	if depth >= 5 {

@@ -1,7 +1,11 @@
 package cwmp
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -89,40 +93,57 @@ type refKind int
 const (
 	refGood      refKind = iota
 	refBare              // an ampersand that begins no reference, or one to an entity nobody declared
-	refForbidden         // a reference to a character that XML forbids
+	refForbidden         // a reference to what is no character of XML
 )
 
-// reference judges the reference that b begins with and tells its size.
-func reference(b []byte) (int, refKind) {
-	const longest = 16
-	end := -1
-	for i := 1; i < len(b) && i < longest; i++ {
-		if b[i] == ';' {
-			end = i
-			break
-		}
-	}
+// longestReference is far more than any that a device writes.
+const longestReference = 16
+
+// reference judges the reference that b begins with, and tells its size and, of a numeric one, its number.
+func reference(b []byte) (size int, number uint64, kind refKind) {
+	end := bytes.IndexByte(b[:min(len(b), longestReference)], ';')
 	if end < 2 {
-		return 1, refBare
+		return 1, 0, refBare
 	}
 	name := string(b[1:end])
 	switch name {
 	case "amp", "lt", "gt", "quot", "apos":
-		return end + 1, refGood
+		return end + 1, 0, refGood
 	}
-	if name[0] != '#' || len(name) < 2 {
-		return 1, refBare
+	digits, ok := strings.CutPrefix(name, "#")
+	if !ok {
+		return 1, 0, refBare
 	}
-	digits, base := name[1:], 10
-	if digits[0] == 'x' {
-		digits, base = digits[1:], 16
+	base := 10
+	if hex, ok := strings.CutPrefix(digits, "x"); ok {
+		digits, base = hex, 16
 	}
 	n, err := strconv.ParseUint(digits, base, 64)
 	if err != nil {
-		return 1, refBare
+		return 1, 0, refBare
 	}
 	if n > utf8.MaxRune || !isXMLCharacter(rune(n)) {
-		return end + 1, refForbidden
+		return end + 1, n, refForbidden
 	}
-	return end + 1, refGood
+	return end + 1, n, refGood
+}
+
+// ampersand notes the edit that the & at the offset needs, if any, and returns the offset behind what it looked at.
+func (s *scanner) ampersand(at, to int) (int, error) {
+	size, n, kind := reference(s.b[at:to])
+	switch kind {
+	case refBare:
+		return at + 1, s.edit(at, at+1, "&amp;")
+	case refForbidden:
+		// A character beyond U+FFFF as two references, one for each half of its UTF-16 form.
+		if next := at + size; n <= unicode.MaxRune && utf16.IsSurrogate(rune(n)) && next < to && s.b[next] == '&' {
+			if size, low, kind := reference(s.b[next:to]); kind == refForbidden && low <= unicode.MaxRune {
+				if r := utf16.DecodeRune(rune(n), rune(low)); r != unicode.ReplacementChar {
+					return next + size, s.edit(at, next+size, string(r))
+				}
+			}
+		}
+		return at + size, s.edit(at, at+size, "")
+	}
+	return at + size, nil
 }

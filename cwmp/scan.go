@@ -85,37 +85,31 @@ func (s *scanner) text(from, to int) error {
 		}
 		return nil
 	}
-	if err := s.references(from, to); err != nil {
-		return err
-	}
-	for i := from; ; {
-		n := bytes.Index(s.b[i:to], []byte("]]>"))
+	// "]]>" may stand nowhere but at the end of a CDATA section. Edits have to be in order.
+	for {
+		n := bytes.Index(s.b[from:to], []byte("]]>"))
 		if n < 0 {
-			return nil
+			return s.references(from, to)
 		}
-		i += n + 3
-		if err := s.edit(i-1, i, "&gt;"); err != nil {
+		if err := s.references(from, from+n); err != nil {
+			return err
+		}
+		from += n + 3
+		if err := s.edit(from-1, from, "&gt;"); err != nil {
 			return err
 		}
 	}
 }
 
-// references checks every & of a text or an attribute value.
+// references checks every & of a text.
 func (s *scanner) references(from, to int) error {
-	for i := from; ; i++ {
+	for i := from; ; {
 		n := bytes.IndexByte(s.b[i:to], '&')
 		if n < 0 {
 			return nil
 		}
-		i += n
 		var err error
-		switch size, kind := reference(s.b[i:to]); kind {
-		case refBare:
-			err = s.edit(i, i+1, "&amp;")
-		case refForbidden:
-			err = s.edit(i, i+size, "")
-		}
-		if err != nil {
+		if i, err = s.ampersand(i+n, to); err != nil {
 			return err
 		}
 	}
@@ -265,7 +259,7 @@ func (s *scanner) attribute(start, pos int) (int, error) {
 }
 
 func (s *scanner) attributeValue(from, to int) error {
-	for i := from; ; i++ {
+	for i := from; ; {
 		n := bytes.IndexAny(s.b[i:to], "<&")
 		if n < 0 {
 			return nil
@@ -274,10 +268,9 @@ func (s *scanner) attributeValue(from, to int) error {
 		var err error
 		if s.b[i] == '<' {
 			err = s.edit(i, i+1, "&lt;")
-		} else if size, kind := reference(s.b[i:to]); kind == refBare {
-			err = s.edit(i, i+1, "&amp;")
-		} else if kind == refForbidden {
-			err = s.edit(i, i+size, "")
+			i++
+		} else {
+			i, err = s.ampersand(i, to)
 		}
 		if err != nil {
 			return err

@@ -22,19 +22,25 @@ type scriptedACS struct {
 	declaration bool
 	auth        func(r *http.Request) (challenge string) // "" lets in
 	queue       []cwmp.Message
-	byConn      map[string]string // remote address: namespace of its session
 	got         []*cwmp.Envelope
 	requests    []*http.Request
 	bodies      []string
 	sessions    int
 	lastID      int
 	namespace   string
+	hold        chan struct{} // answers wait until it is closed
 }
 
 func (a *scriptedACS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
+	}
+	a.mu.Lock()
+	hold := a.hold
+	a.mu.Unlock()
+	if hold != nil {
+		<-hold
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,0 +1,128 @@
+package boltstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+
+	"recado/acs"
+	"recado/store/seal"
+)
+
+const proofContext = "store/key_proof"
+
+// load proves the key and rebuilds the indexes.
+func (db *DB) load() error {
+	if err := proveKeys(db.main, db.keys); err != nil {
+		return err
+	}
+	return db.main.View(func(tx *bolt.Tx) error {
+		for _, load := range []func(*bolt.Tx) error{
+			db.loadEndpoints, db.loadPending, db.loadLive, db.loadIdempotency, db.loadSequences,
+		} {
+			if err := load(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// proveKeys opens the text that the store's first key sealed. A new store has none yet, and gets it.
+func proveKeys(db *bolt.DB, keys *seal.Keys) error {
+	var proof string
+	if err := db.View(func(tx *bolt.Tx) error {
+		proof = string(tx.Bucket([]byte(bucketMeta)).Get(keyProof))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if proof == "" {
+		return db.Update(func(tx *bolt.Tx) error {
+			return tx.Bucket([]byte(bucketMeta)).Put(keyProof, []byte(keys.Seal("recado", proofContext)))
+		})
+	}
+	if _, err := keys.Open(proof, proofContext); err != nil {
+		return fmt.Errorf("%w: %w; nothing was changed: put the key file back that the store was made with", ErrWrongKey, err)
+	}
+	return nil
+}
+
+func (db *DB) loadEndpoints(tx *bolt.Tx) error {
+	health := tx.Bucket([]byte(bucketHealth))
+	return tx.Bucket([]byte(bucketEp)).ForEach(func(k, v []byte) error {
+		e, err := decodeEndpoint(db.keys, v)
+		if err == nil {
+			err = withHealth(&e, health.Get(k))
+		}
+		if err != nil {
+			db.damaged.add(bucketEp, k, err)
+			return nil
+		}
+		db.endpoints[e.ID] = &e
+		return nil
+	})
+}
+
+// loadPending queues the pending deliveries. One whose endpoint cannot be read waits in the file for a better day.
+func (db *DB) loadPending(tx *bolt.Tx) error {
+	deliveries := tx.Bucket([]byte(bucketDlv))
+	return tx.Bucket([]byte(bucketPend)).ForEach(func(k, _ []byte) error {
+		d, err := decodeDelivery(deliveries.Get(k))
+		if err != nil {
+			db.damaged.add(bucketDlv, k, err)
+			return nil
+		}
+		if db.endpoints[d.Endpoint] != nil {
+			db.out.put(string(k), &d)
+		}
+		return nil
+	})
+}
+
+func (db *DB) loadLive(tx *bolt.Tx) error {
+	actions := tx.Bucket([]byte(bucketAct))
+	return tx.Bucket([]byte(bucketDue)).ForEach(func(k, _ []byte) error {
+		_, id, ok := splitStamped(k)
+		if !ok {
+			db.damaged.add(bucketDue, k, ErrDamaged)
+			return nil
+		}
+		a, err := decodeAction(db.keys, actions.Get(id[:]))
+		if err != nil {
+			db.damaged.add(bucketAct, id[:], err)
+			return nil
+		}
+		db.setLive(id, newLive(&a))
+		return nil
+	})
+}
+
+func (db *DB) loadIdempotency(tx *bolt.Tx) error {
+	oldest := db.now().Add(-acs.IdempotencyWindow)
+	c := tx.Bucket([]byte(bucketIdem)).Cursor()
+	for k, v := c.Seek(timeKey(oldest)); k != nil; k, v = c.Next() {
+		at, id, ok := splitStamped(k)
+		if !ok || len(v) != len(idemKey{})+len(idemMAC{}) {
+			db.damaged.add(bucketIdem, k, ErrDamaged)
+			continue
+		}
+		db.idem[idemKey(v[:16])] = idemEntry{mac: idemMAC(v[16:]), id: id, at: at}
+	}
+	return nil
+}
+
+func (db *DB) loadSequences(tx *bolt.Tx) error {
+	return tx.Bucket([]byte(bucketSeqLog)).ForEach(func(k, v []byte) error {
+		text, device, _ := strings.Cut(string(v), " ")
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			db.damaged.add(bucketSeqLog, k, ErrDamaged)
+			return nil
+		}
+		db.seqRecent[device] = max(n, db.seqRecent[device])
+		return nil
+	})
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"recado/webhook"
 	"recado/webhook/webhooktest"
@@ -38,6 +40,12 @@ func TestReceiverBehaviours(t *testing.T) {
 		{"400", webhooktest.Status(400), want{class: "status", status: 400, state: pending, response: "Bad Request", length: 11}},
 		{"500", webhooktest.Answer(500, "a\x1b[2J\n\xff"), want{
 			class: "status", status: 500, state: pending, response: `a\u001b[2J\n` + "\ufffd", length: 15,
+		}},
+		{"character at the limit", webhooktest.Answer(200, strings.Repeat("a", 4095)+"é"), want{
+			status: 200, state: delivered, response: "aaa", length: 4095,
+		}},
+		{"escapes beyond the limit", webhooktest.Answer(200, strings.Repeat("\x00", 4000)), want{
+			status: 200, state: delivered, response: `\u0000\u0000`, length: 4092,
 		}},
 		{"410", webhooktest.Gone(), want{class: "status", status: 410, state: webhook.DeliveryDead, response: "Gone", length: 4}},
 		{"late", webhooktest.Delay(29*time.Second, webhooktest.Status(204)), want{
@@ -102,6 +110,9 @@ func TestReceiverBehaviours(t *testing.T) {
 				}
 				if !strings.HasPrefix(a.Response, w.response) || len(a.Response) != w.length {
 					t.Errorf("got response of %d bytes %.40q, want %d beginning with %q", len(a.Response), a.Response, w.length, w.response)
+				}
+				if !utf8.ValidString(a.Response) || strings.ContainsFunc(a.Response, unicode.IsControl) {
+					t.Errorf("got response %q, want printable UTF-8", a.Response)
 				}
 				if (a.Error == "") != (a.Class == "") {
 					t.Errorf("got class %q with error %q", a.Class, a.Error)

@@ -1,9 +1,11 @@
 package webhook_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -256,7 +258,9 @@ func TestParseSecret(t *testing.T) {
 			if s.Text() != c.text {
 				t.Errorf("got text %q, want %q", s.Text(), c.text)
 			}
-			for _, shown := range []string{s.String(), fmt.Sprintf("%v %+v %#v %s", s, s, s, &s)} {
+			var logged bytes.Buffer
+			slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "secret", s, "in", struct{ S webhook.Secret }{s})
+			for _, shown := range []string{s.String(), fmt.Sprintf("%v %+v %#v %s", s, s, s, &s), logged.String()} {
 				if strings.Contains(shown, c.text[6:]) {
 					t.Errorf("printing shows the secret: %s", shown)
 				}

@@ -141,7 +141,7 @@ func (r *refusal) Error() string   { return r.text }
 func (r *refusal) Unwrap() []error { return r.kinds }
 
 func refuse(also error, format string, args ...any) error {
-	r := &refusal{text: ErrRefused.Error() + ": " + fmt.Sprintf(format, args...), kinds: []error{ErrRefused}}
+	r := &refusal{text: fmt.Sprintf(format, args...), kinds: []error{ErrRefused}}
 	if also != nil {
 		r.kinds = append(r.kinds, also)
 	}

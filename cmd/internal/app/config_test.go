@@ -1,0 +1,123 @@
+package app_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"recado/cmd/internal/app"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	cfg := app.DefaultConfig()
+	if err := cfg.Resolve(); err != nil {
+		t.Fatalf("Resolve of the defaults: got %v, want nil", err)
+	}
+	for _, c := range []struct{ what, got, want string }{
+		{"CWMPAuth", cfg.CWMPAuth, "digest"},
+		{"KeyFile", cfg.KeyFile, "./data/recado.db.key"},
+		{"AdminTokenFile", cfg.AdminTokenFile, "data/admin-token"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: got %q, want %q", c.what, c.got, c.want)
+		}
+	}
+}
+
+func TestDevMakesAuthenticationNone(t *testing.T) {
+	cfg := app.DefaultConfig()
+	cfg.Dev = true
+	if err := cfg.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.CWMPAuth != "none" {
+		t.Errorf("CWMPAuth under Dev: got %q, want none", cfg.CWMPAuth)
+	}
+	cfg = app.DefaultConfig()
+	cfg.Dev, cfg.CWMPAuth = true, "digest"
+	if err := cfg.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.CWMPAuth != "digest" {
+		t.Errorf("CWMPAuth that was asked for: got %q, want digest", cfg.CWMPAuth)
+	}
+}
+
+func TestResolveRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name, field, want string
+		set               func(*app.Config)
+	}{
+		{"no port", "api-listen", "HOST:PORT", func(c *app.Config) { c.APIListen = "127.0.0.1" }},
+		{"bad port", "cwmp-listen", "0 to 65535", func(c *app.Config) { c.CWMPListen = "127.0.0.1:70000" }},
+		{"host name", "api-listen", "IP address", func(c *app.Config) { c.APIListen = "api.example.net:80" }},
+		{"unknown store", "store", "bolt://", func(c *app.Config) { c.Store = "mysql://x" }},
+		{"store without path", "store", "bolt://", func(c *app.Config) { c.Store = "bolt://" }},
+		{"postgres", "store", "not supported", func(c *app.Config) { c.Store = "postgres://u:MARKER@h/db" }},
+		{"dev off loopback", "dev", "loopback", func(c *app.Config) { c.Dev, c.APIListen = true, "0.0.0.0:8080" }},
+		{"dev on all addresses", "dev", "loopback", func(c *app.Config) { c.Dev, c.CWMPListen = true, ":7547" }},
+		{"unknown authentication", "cwmp-auth", "none, basic, digest", func(c *app.Config) { c.CWMPAuth = "ntlm" }},
+		{"HTTP without networks", "webhook-allow-http", "webhook-allow-cidr", func(c *app.Config) { c.WebhookAllowHTTP = true }},
+		{"no ports", "webhook-ports", "65535", func(c *app.Config) { c.WebhookPorts = nil }},
+		{"port 0", "webhook-ports", "65535", func(c *app.Config) { c.WebhookPorts = []uint16{0} }},
+		{"certificate without key", "api-tls-key", "api-tls-cert", func(c *app.Config) { c.APITLSCert = "x" }},
+		{"key without certificate", "cwmp-tls-cert", "cwmp-tls-key", func(c *app.Config) { c.CWMPTLSKey = "x" }},
+		{"public URL", "public-url", "https://", func(c *app.Config) { c.PublicURL = "recado" }},
+		{"log format", "log-format", "json", func(c *app.Config) { c.LogFormat = "xml" }},
+		{"log level", "log-level", "debug", func(c *app.Config) { c.LogLevel = "loud" }},
+		{"short token", "admin-token", "32", func(c *app.Config) { c.AdminToken = "MARKER" }},
+		{"shutdown delay", "shutdown-delay", "5s", func(c *app.Config) { c.ShutdownDelay = time.Minute }},
+		{"negative shutdown delay", "shutdown-delay", "5s", func(c *app.Config) { c.ShutdownDelay = -1 }},
+		{"periodic Inform", "periodic-inform", "30s", func(c *app.Config) { c.PeriodicInform = time.Second }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg := app.DefaultConfig()
+			tc.set(&cfg)
+			err := cfg.Resolve()
+			var field *app.FieldError
+			if !errors.As(err, &field) || field.Field != tc.field || !strings.Contains(field.Problem, tc.want) {
+				t.Errorf("Resolve: got %v, want one about %s that says %q", err, tc.field, tc.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "MARKER") && tc.field == "admin-token" {
+				t.Errorf("Resolve: got %q, want it without the token", err)
+			}
+		})
+	}
+}
+
+func TestResolveTellsAllErrors(t *testing.T) {
+	cfg := app.DefaultConfig()
+	cfg.LogFormat, cfg.Store, cfg.APIListen = "x", "y", "z"
+	err := cfg.Resolve()
+	for _, want := range []string{"--log-format", "--store", "--api-listen"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Resolve: got %v, want it to name %s too", err, want)
+		}
+	}
+}
+
+func TestSettingsMaskSecrets(t *testing.T) {
+	cfg := app.DefaultConfig()
+	cfg.AdminToken = strings.Repeat("MARKER", 8)
+	cfg.WebhookAllowCIDR = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	got := map[string]string{}
+	for _, s := range cfg.Settings() {
+		if s.Name == "" {
+			t.Errorf("a setting has no name (value %q)", s.Value)
+		}
+		if strings.Contains(s.Value, "MARKER") {
+			t.Errorf("%s shows the token", s.Name)
+		}
+		got[s.Name] = s.Value
+	}
+	for name, want := range map[string]string{
+		"admin-token": "********", "webhook-allow-cidr": "10.0.0.0/8,fd00::/8", "webhook-ports": "443,8443", "dev": "false",
+		"shutdown-delay": "1s", "api-listen": "127.0.0.1:8080",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: got %q, want %q", name, got[name], want)
+		}
+	}
+}

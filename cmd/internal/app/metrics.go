@@ -1,0 +1,96 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"recado/cwmp"
+	"recado/webhook"
+)
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// deliveryObserver counts attempts. Label values are made beforehand, so that nothing shows as zero.
+type deliveryObserver struct {
+	attempts *prometheus.CounterVec
+	duration prometheus.Histogram
+	lag      prometheus.Histogram
+}
+
+const deliveredLabel = "delivered"
+
+func newDeliveryObserver(r prometheus.Registerer) *deliveryObserver {
+	o := &deliveryObserver{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "recado", Name: "webhook_attempts_total", Help: "Attempts to deliver a webhook, by result.",
+		}, []string{"result"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "recado", Name: "webhook_attempt_duration_seconds", Help: "How long an attempt took.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		}),
+		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "recado", Name: "webhook_lag_seconds", Help: "From the event to the first attempt's begin.",
+			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300},
+		}),
+	}
+	r.MustRegister(o.attempts, o.duration, o.lag)
+	for _, c := range []webhook.ErrorClass{
+		deliveredLabel, webhook.ErrorStatus, webhook.ErrorRedirect, webhook.ErrorTimeout, webhook.ErrorDNS, webhook.ErrorConnect,
+		webhook.ErrorTLS, webhook.ErrorRefused, webhook.ErrorAnswer, webhook.ErrorInternal,
+	} {
+		o.attempts.WithLabelValues(string(c))
+	}
+	return o
+}
+
+// DeliveryAttempted implements webhook.Observer.
+func (o *deliveryObserver) DeliveryAttempted(l webhook.Lease, a webhook.Attempt, _ webhook.Settlement) {
+	result := string(a.Class)
+	if result == "" {
+		result = deliveredLabel
+	}
+	o.attempts.WithLabelValues(result).Inc()
+	o.duration.Observe(a.Duration.Seconds())
+	if l.Delivery.Attempts == 0 {
+		o.lag.Observe(max(0, a.At.Sub(l.Event.Time)).Seconds())
+	}
+}
+
+func newCWMPObserver(r prometheus.Registerer) cwmp.Observer {
+	open := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "recado", Name: "cwmp_sessions_open", Help: "CWMP sessions open now."})
+	lasted := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "recado", Name: "cwmp_session_duration_seconds", Help: "From Inform to the session's end.",
+		Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300},
+	})
+	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "recado", Name: "cwmp_bytes_total", Help: "Bytes of CWMP messages.",
+	}, []string{"direction"})
+	auth := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "recado", Name: "cwmp_auth_failures_total", Help: "CPE credentials not taken, by reason.",
+	}, []string{"reason"})
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "recado", Name: "cwmp_refused_total", Help: "Requests refused at the CWMP listener, by reason.",
+	}, []string{"reason"})
+	r.MustRegister(open, lasted, bytes, auth, refused)
+	for _, why := range []cwmp.AuthFailure{cwmp.AuthFailureWrong, cwmp.AuthFailureThrottled, cwmp.AuthFailureStale, cwmp.AuthFailureError} {
+		auth.WithLabelValues(string(why))
+	}
+	read, written := bytes.WithLabelValues("read"), bytes.WithLabelValues("written")
+	return cwmp.Observer{
+		SessionOpened: open.Inc,
+		SessionEnded: func(_ cwmp.EndReason, d time.Duration) {
+			open.Dec()
+			lasted.Observe(d.Seconds())
+		},
+		MessageRead:    func(n int) { read.Add(float64(n)) },
+		MessageWritten: func(n int) { written.Add(float64(n)) },
+		AuthFailed:     func(why cwmp.AuthFailure) { auth.WithLabelValues(string(why)).Inc() },
+		Refused:        func(why cwmp.Refusal) { refused.WithLabelValues(string(why)).Inc() },
+	}
+}

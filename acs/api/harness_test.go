@@ -156,3 +156,17 @@ var names = regexp.MustCompile(`\{[a-z]+\}`)
 
 // fill puts a value in place of the path's names.
 func fill(path, value string) string { return names.ReplaceAllString(path, value) }
+
+// raw makes a request as it is given, and holds it against nothing.
+func (s *server) raw(method, path, token, body string, headers ...string) reply {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header[http.CanonicalHeaderKey(headers[i])] = append(r.Header[http.CanonicalHeaderKey(headers[i])], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.api.ServeHTTP(w, r)
+	return reply{w.Code, w.Header(), w.Body.Bytes()}
+}

@@ -73,8 +73,11 @@ func (x *exchange) open(ctx context.Context, env *Envelope, inform *Inform, user
 	answer := &Envelope{Namespace: env.Namespace, ID: env.ID, HasID: env.HasID}
 	if err != nil {
 		answer.Message = x.fault(s.log, "Inform", err)
-		_ = x.envelope(answer, s.pub.XMLDeclaration, s) // the session is over either way
+		declaration := s.pub.XMLDeclaration
 		x.finish(s, EndError)
+		if err := x.envelope(answer, declaration, s); err != nil {
+			x.log.Debug("fault not written", "session", s.log, "error", err)
+		}
 		return
 	}
 	for _, o := range older {

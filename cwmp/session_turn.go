@@ -57,14 +57,20 @@ func (s *Server) finish(ss *session, reason EndReason) {
 
 // fail ends a session for an error of the handler that the CPE cannot be told, with the empty answer; 500 after a panic.
 func (x *exchange) fail(s *session, call string, err error) {
+	x.finish(s, EndError)
 	if errors.Is(err, errPanicked) {
-		x.finish(s, EndError)
 		x.refuse(http.StatusInternalServerError, RefusedError)
 		return
 	}
 	x.log.Error("cwmp session failed", "session", s.log, "call", call, "error", err)
-	_ = x.noContent(s) // the session ends by the error, not by its answer
-	x.finish(s, EndError)
+	x.leave(s)
+}
+
+// leave writes the empty answer of a session that is over.
+func (x *exchange) leave(s *session) {
+	if err := x.noContent(s); err != nil {
+		x.log.Debug("empty answer not written", "session", s.log, "error", err)
+	}
 }
 
 // turn deals with a POST of an open session: env is nil for an empty one.
@@ -76,7 +82,7 @@ func (x *exchange) turn(ctx context.Context, s *session, env *Envelope) {
 	defer s.unlock()
 	if s.ended {
 		if env == nil {
-			_ = x.noContent(nil) // the session is over either way
+			x.leave(s)
 			return
 		}
 		x.refuse(http.StatusBadRequest, RefusedNoSession)
@@ -106,8 +112,8 @@ func isAnswer(m Message) bool {
 func (x *exchange) emptyTurn(ctx context.Context, s *session) {
 	if s.outstanding != nil {
 		x.log.Debug("empty POST in place of an answer", "session", s.log, "request", s.outstanding.Method())
-		_ = x.noContent(s) // the session ends either way
 		x.finish(s, EndProtocol)
+		x.leave(s)
 		return
 	}
 	x.next(ctx, s)
@@ -146,11 +152,9 @@ func (x *exchange) next(ctx context.Context, s *session) {
 		return
 	}
 	if request == nil {
-		reason := EndDone
-		if x.noContent(s) != nil {
-			reason = EndWrite
-		}
-		x.finish(s, reason)
+		// The end is told before the CPE learns of it: whoever sees the empty answer finds the session gone.
+		x.finish(s, EndDone)
+		x.leave(s)
 		return
 	}
 	id := s.nextRequestID()

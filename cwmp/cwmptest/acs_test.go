@@ -145,6 +145,7 @@ type bed struct {
 	acs     *scriptedACS
 	dev     *cwmptest.Device
 	journal *cwmptest.Journal
+	start   func() // runs the Device; after does it the first time
 }
 
 // run lets f play with a Device made of cfg, and ends all of it.
@@ -163,10 +164,13 @@ func run(t *testing.T, cfg cwmptest.Config, f func(b *bed)) {
 		cfg.ACSURL, cfg.Net, cfg.Observe = "http://acs.example:7547/cwmp?x=1", b.net, b.journal.Add
 		b.dev = cwmptest.New(cfg)
 		ctx, cancel := context.WithCancel(t.Context())
-		ran := make(chan error)
-		go func() { ran <- b.dev.Run(ctx) }()
+		ran := make(chan error, 1)
+		b.start = sync.OnceFunc(func() {
+			go func() { ran <- b.dev.Run(ctx) }()
+		})
 		defer func() {
 			cancel()
+			b.start()
 			if err := <-ran; err != nil {
 				t.Errorf("Run: got %v, want nil", err)
 			}
@@ -177,8 +181,9 @@ func run(t *testing.T, cfg cwmptest.Config, f func(b *bed)) {
 	})
 }
 
-// after lets d pass and everything settle.
+// after lets d pass and everything settle. The Device starts with the first call, so what precedes it is there from the start.
 func (b *bed) after(d time.Duration) {
+	b.start()
 	time.Sleep(d)
 	synctest.Wait()
 }

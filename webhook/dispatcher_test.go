@@ -164,8 +164,11 @@ func (b *bench) attempts(id string) []webhook.Attempt {
 }
 
 var catalogue = webhook.Catalogue{
-	{Name: "action.succeeded"}, {Name: "action.failed"}, {Name: "action.accepted", ByNameOnly: true},
-	{Name: "webhook.test"}, {Name: "device.added"},
+	{Name: "action.succeeded"},
+	{Name: "action.failed"},
+	{Name: "action.accepted", ByNameOnly: true},
+	{Name: "webhook.test"},
+	{Name: "device.added"},
 }
 
 func TestDeliversSigned(t *testing.T) {

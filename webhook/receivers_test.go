@@ -154,9 +154,8 @@ func TestDoersThatFail(t *testing.T) {
 		}), webhook.ErrorDNS},
 		{"panic", doerFunc(func(*http.Request) (*http.Response, error) { panic("querysecret") }), webhook.ErrorInternal},
 		{"panic of the runtime", doerFunc(func(*http.Request) (*http.Response, error) {
-			var m map[string]int
-			m["a"] = 1
-			return nil, nil
+			var none []*http.Response
+			return none[len(none)], nil
 		}), webhook.ErrorInternal},
 		{"no client", nil, webhook.ErrorInternal},
 		{"no client, typed", (*http.Client)(nil), webhook.ErrorInternal},

@@ -220,6 +220,27 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
+// A hold is what the receiver asked for: another receiver did not, another description does not end it.
+func TestHoldOutlivesChanges(t *testing.T) {
+	s, store := newService(nil)
+	e := mustRegister(t, s, "c1", webhook.Registration{})
+	until := time.Now().Add(time.Hour)
+	store.set(func() { e.HoldUntil = until; store.endpoints[e.ID] = e })
+	for _, c := range []struct {
+		change webhook.Change
+		want   time.Time
+	}{
+		{webhook.Change{Description: ptr("x"), Active: ptr(true)}, until},
+		{webhook.Change{URL: ptr(goodURL)}, until},
+		{webhook.Change{URL: ptr("https://other.example/")}, time.Time{}},
+	} {
+		got, err := s.Change(t.Context(), "c1", e.ID, c.change)
+		if err != nil || !got.HoldUntil.Equal(c.want) {
+			t.Errorf("got hold %v, %v; want %v", got.HoldUntil, err, c.want)
+		}
+	}
+}
+
 func TestChangeAfterConflicts(t *testing.T) {
 	s, store := newService(nil)
 	e := mustRegister(t, s, "c1", webhook.Registration{})
@@ -248,6 +269,7 @@ func TestChangeAfterConflicts(t *testing.T) {
 
 func TestMaxEndpoints(t *testing.T) {
 	s, store := newService(nil)
+	store.slow = true
 	var wg sync.WaitGroup
 	errs := make(chan error, 30)
 	for range 30 {

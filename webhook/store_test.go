@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type tinyStore struct {
 	claims     int
 	claimErr   error
 	recordErr  error
+	slow       bool
 	beforeSave func() // runs in UpdateEndpoint before the versions are compared
 }
 
@@ -80,6 +82,14 @@ func (s *tinyStore) Endpoint(_ context.Context, id string) (webhook.Endpoint, er
 }
 
 func (s *tinyStore) Endpoints(_ context.Context, client string) ([]webhook.Endpoint, error) {
+	if s.slow {
+		// The answer grows old before the caller has it.
+		defer func() {
+			for range 100 {
+				runtime.Gosched()
+			}
+		}()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []webhook.Endpoint
@@ -245,11 +255,11 @@ func (s *tinyStore) ClaimDeliveries(_ context.Context, limits webhook.ClaimLimit
 	return out, wake, nil
 }
 
-func (s *tinyStore) RecordAttempt(_ context.Context, l webhook.Lease, a webhook.Attempt, set webhook.Settlement) error {
+func (s *tinyStore) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, set webhook.Settlement) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.recordErr != nil {
-		return s.recordErr
+	if err := cmp.Or(ctx.Err(), s.recordErr); err != nil {
+		return err
 	}
 	id := l.Delivery.ID
 	if s.leases[id].token != l.Token {

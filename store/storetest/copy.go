@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"time"
 
 	"recado/acs"
@@ -18,7 +19,7 @@ var copyCases = []testCase{
 // unshared scribbles on each of the values and fails if read then gives something else than before.
 func unshared[T any](e *env, what string, read func() T, values ...*T) {
 	e.Helper()
-	want := read()
+	want := deepCopy(e, read())
 	for i, v := range values {
 		scribble(v, 1000*(i+1))
 		e.same(what, read(), want)
@@ -26,6 +27,18 @@ func unshared[T any](e *env, what string, read func() T, values ...*T) {
 	got := read()
 	scribble(&got, 9000)
 	e.same(what+" after changing what was read", read(), want)
+}
+
+// deepCopy shares no memory with v.
+func deepCopy[T any](e *env, v T) T {
+	e.Helper()
+	var c T
+	text, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	e.ok("copy", err)
+	return c
 }
 
 func (e *env) copyActions() {

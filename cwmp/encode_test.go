@@ -162,9 +162,25 @@ func TestEncodeForm(t *testing.T) {
 			t.Errorf("got %s\nwant it to hold %s", got, want)
 		}
 	}
+	if got := e.Message.(*cwmp.SetParameterValues).ParameterList[0].Value; got != "true" {
+		t.Errorf("Encode changed the message: got %q, want true", got)
+	}
 	for i := range len(got) {
 		if got[i] < 0x20 || got[i] > 0x7E {
 			t.Fatalf("byte %d: got %#x, want printable ASCII", i, got[i])
+		}
+	}
+}
+
+func TestEncodeSameBytes(t *testing.T) {
+	e := with(&cwmp.Other{Name: "X", Fields: map[string]string{"b": "", "a": "", "d": "", "c": "", "e": "", "_": ""}})
+	for range 20 {
+		body, err := cwmp.Encode(&e, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "<cwmp:X><_></_><a></a><b></b><c></c><d></d><e></e></cwmp:X>"; !strings.Contains(string(body), want) {
+			t.Fatalf("got %s\nwant it to hold %s", body, want)
 		}
 	}
 }

@@ -146,8 +146,10 @@ func (w *writer) escape(s string) string {
 	if !w.q.BareAmpersand {
 		s = strings.ReplaceAll(s, "&", "&amp;")
 	}
-	return strings.NewReplacer("<", "&lt;", ">", "&gt;", "\r", "&#13;").Replace(s)
+	return markup.Replace(s)
 }
+
+var markup = strings.NewReplacer("<", "&lt;", ">", "&gt;", "\r", "&#13;")
 
 func (w *writer) name(n string) string {
 	if w.q.QualifiedChildren {

@@ -1,0 +1,141 @@
+package boltstore
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	bolt "go.etcd.io/bbolt"
+
+	"recado/acs"
+)
+
+// dumped is a line of a dump.
+type dumped struct {
+	Bucket string          `json:"bucket"`
+	Key    string          `json:"key"`
+	Value  json.RawMessage `json:"value"`
+}
+
+// Dump writes every record of the store at path, both files, as a JSON line {"bucket", "key", "value"}. What is sealed is
+// shown as "(sealed)"; no key is needed. The store must not be open elsewhere (ErrLocked); it is opened for reading only. Of
+// Options only Timeout counts.
+func Dump(w io.Writer, path string, o Options) error {
+	if o.Timeout <= 0 {
+		o.Timeout = time.Second
+	}
+	out := bufio.NewWriter(w)
+	err := dumpFile(out, path, kindMain, mainBuckets, o)
+	if err != nil {
+		return err
+	}
+	there, err := exists(devicesPath(path))
+	if err == nil && there {
+		err = dumpFile(out, devicesPath(path), kindDevices, devicesBuckets, o)
+	}
+	return errors.Join(err, out.Flush())
+}
+
+func dumpFile(w io.Writer, path, kind string, buckets []string, o Options) error {
+	db, err := openFile(path, kind, buckets, o.Timeout, true)
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(w)
+	lines.SetEscapeHTML(false)
+	err = guarded(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+				bucket := string(name)
+				return b.ForEach(func(k, v []byte) error {
+					return lines.Encode(dumped{bucket, showKey(bucket, k), showValue(bucket, k, v)})
+				})
+			})
+		})
+	})
+	return errors.Join(err, db.Close())
+}
+
+func showKey(bucket string, k []byte) string {
+	switch bucket {
+	case bucketAct:
+		if len(k) == 16 {
+			return acs.Protocolo(k).String()
+		}
+	case bucketDue, bucketIdem:
+		if at, id, ok := splitStamped(k); ok {
+			return fromNano(at).Format(time.RFC3339Nano) + " " + id.String()
+		}
+	case bucketEvt:
+		return showID(prefixEvent, k)
+	case bucketDlv, bucketPend:
+		return showID(prefixDelivery, k)
+	case bucketAtt:
+		if n := len(k) - 4; n > 0 {
+			return showID(prefixDelivery, k[:n]) + " " + strconv.Itoa(int(binary.BigEndian.Uint32(k[n:])))
+		}
+	case bucketName, bucketFname:
+		if n := len(nameKey(0, "")); len(k) > n {
+			return string(k[:1]) + " " + hex.EncodeToString(k[1:n]) + " " + showText(k[n:])
+		}
+	case bucketSeqLog:
+		if len(k) == 8 {
+			return strconv.FormatInt(keyTime(k), 10)
+		}
+	case bucketTset:
+		return hex.EncodeToString(k)
+	}
+	return showText(k)
+}
+
+func showID(prefix string, k []byte) string {
+	if len(k) > 0 && k[0] == oddID {
+		return showText(k[1:])
+	}
+	return prefix + hex.EncodeToString(k)
+}
+
+// showText gives text as it is, anything else in hex.
+func showText(b []byte) string {
+	if utf8.Valid(b) {
+		for _, r := range string(b) {
+			if !unicode.IsPrint(r) {
+				return hex.EncodeToString(b)
+			}
+		}
+		return string(b)
+	}
+	return hex.EncodeToString(b)
+}
+
+const shownSealed = `"(sealed)"`
+
+func showValue(bucket string, k, v []byte) json.RawMessage {
+	var fields map[string]json.RawMessage
+	switch {
+	case bucket == bucketMeta && string(k) == string(keyProof):
+		return json.RawMessage(shownSealed)
+	case bucket == bucketMeta && string(k) == string(keyCommits) && len(v) == 8:
+		return json.RawMessage(strconv.FormatUint(binary.BigEndian.Uint64(v), 10))
+	case json.Unmarshal(v, &fields) == nil && fields != nil:
+		if _, ok := fields["sealed"]; ok {
+			fields["sealed"] = json.RawMessage(shownSealed)
+		}
+		text, err := json.Marshal(fields)
+		if err == nil {
+			return text
+		}
+	}
+	text, err := json.Marshal(showText(v))
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
+}

@@ -1,0 +1,67 @@
+package boltstore
+
+import (
+	"context"
+
+	bolt "go.etcd.io/bbolt"
+
+	"recado/acs"
+	"recado/store/seal"
+)
+
+// FailCommits lets f decide, at the end of each of the writer's transactions, whether it fails; nil ends that.
+func (db *DB) FailCommits(f func() error) {
+	if f == nil {
+		db.fault.Store(nil)
+		return
+	}
+	db.fault.Store(&f)
+}
+
+// Hold keeps the writer in a transaction until release is called: what is called meanwhile shares the next one.
+func (db *DB) Hold() (release func()) {
+	held, let := make(chan struct{}), make(chan struct{})
+	go db.write(context.Background(), func(*group) error {
+		close(held)
+		<-let
+		return nil
+	})
+	<-held
+	return func() { close(let) }
+}
+
+// Main gives the main file.
+func (db *DB) Main() *bolt.DB { return db.main }
+
+// Pending counts the deliveries in the queues.
+func (db *DB) Pending() int {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return len(db.out.pending)
+}
+
+// MergeAt is how many devices' numbers start a merge.
+const MergeAt = seqMergeAt
+
+var CheckFile = checkFile
+
+// DecodeAny reads a value as every kind of record.
+func DecodeAny(k *seal.Keys, value []byte) (a acs.Action, ok bool) {
+	a, err := decodeAction(k, value)
+	ok = err == nil
+	decodeEvent(value)
+	decodeDelivery(value)
+	decodeAttempt(value)
+	decodeEndpoint(k, value)
+	decodeClient(value)
+	decodeFacts(k, value)
+	for _, r := range []record{
+		&devRecord{}, &seenRecord{}, &healthRecord{}, &tokenRecord{}, &typesRecord{}, &idOnly{},
+	} {
+		decode(value, r)
+	}
+	return a, ok
+}
+
+// EncodeAction is encodeAction.
+func EncodeAction(k *seal.Keys, a *acs.Action) ([]byte, error) { return encodeAction(k, a) }

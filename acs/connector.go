@@ -179,7 +179,7 @@ func (c *Connector) turn(ctx context.Context, device string) {
 		book.idle(device, time.Now().Add(ringEvery))
 		return
 	}
-	at, unsent := ringNeed(live, time.Now())
+	at, unsent := ringNeed(live, d.Reported.LastInform, time.Now())
 	switch {
 	case at.IsZero(), d.Reported.ConnectionRequestURL == "":
 		// A device that told no URL cannot be rung: its next Inform brings the work to it.
@@ -260,8 +260,8 @@ func (c *Connector) ring(ctx context.Context, d *Device) Ring {
 }
 
 // ringNeed says when the device should be called in for its live actions: zero is never. unsent are the pending actions that wait to
-// be sent.
-func ringNeed(live []Action, now time.Time) (at time.Time, unsent []Action) {
+// be sent. lastInform is when the device last called in: what that session could not settle needs some time before another one can.
+func ringNeed(live []Action, lastInform, now time.Time) (at time.Time, unsent []Action) {
 	for i := range live {
 		a := &live[i]
 		var t time.Time
@@ -273,7 +273,9 @@ func ringNeed(live []Action, now time.Time) (at time.Time, unsent []Action) {
 			t = now
 		case a.Kind == KindReboot:
 			// The device comes back by itself; if it does not, a session tells whether it ever went.
-			t = maxTime(now, a.SentAt.Add(ProofAfter+10*time.Second))
+			t = maxTime(now, maxTime(a.SentAt, lastInform).Add(ProofAfter+10*time.Second))
+		case a.Stage == StageSent && a.Sends >= MaxSends:
+			continue // nothing more can be done about it
 		default:
 			t = now
 		}

@@ -119,6 +119,61 @@ func TestSessionsThatBreakAreNotCalledUpInATightLoop(t *testing.T) {
 	})
 }
 
+// A reboot that no session can settle must not have the device called in again and again.
+func TestUnsettledRebootIsRungForEveryFiveMinutes(t *testing.T) {
+	for name, uptime := range map[string]cwmp.Message{"no up-time": &cwmp.Fault{FaultCode: 9005}, "did not reboot": values("Device.DeviceInfo.UpTime", "900000")} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, acs.SessionsConfig{}, func(w *world) {
+				c := w.known("1")
+				w.waker.onRequest(func(cwmp.ConnectionRequest) {
+					tk, err := c.try(c.inform(event(cwmp.EventConnectionRequest)))
+					for err == nil {
+						m := tk.next()
+						if m == nil {
+							tk.end(cwmp.EndDone, nil)
+							return
+						}
+						if m.Method() == "Reboot" {
+							tk.answer(m, &cwmp.RebootResponse{})
+						} else {
+							tk.answer(m, uptime)
+						}
+					}
+				})
+				w.reboot(c)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if n := w.waker.count(); n < 8 || n > 13 {
+					t.Errorf("rings in an hour: got %d, want 8 to 13", n)
+				}
+			})
+		})
+	}
+}
+
+func TestUpdateSentThreeTimesIsNotRungForAgain(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		w.waker.onRequest(func(cwmp.ConnectionRequest) {
+			tk, err := c.try(c.inform(event(cwmp.EventConnectionRequest)))
+			if err != nil {
+				return
+			}
+			if m := tk.next(); m != nil {
+				tk.end(cwmp.EndTimeout, m)
+			} else {
+				tk.end(cwmp.EndDone, nil)
+			}
+		})
+		w.update(c, false, ssid, "Net")
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if n := w.waker.count(); n != acs.MaxSends {
+			t.Errorf("rings: got %d, want %d", n, acs.MaxSends)
+		}
+	})
+}
+
 // Thousands of dead devices must not hold up one that is alive.
 func TestDeadDevicesDoNotFillThePool(t *testing.T) {
 	inWorld(t, acs.SessionsConfig{}, func(w *world) {

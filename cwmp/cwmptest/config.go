@@ -123,7 +123,11 @@ func (c Config) withDefaults() Config {
 		if !c.Source.IsValid() {
 			c.Source = netip.AddrFrom4([4]byte{10, 0, 0, 1})
 		}
-		if c.ConnectionRequestPort == 0 {
+		switch {
+		case c.ConnectionRequestPort != 0:
+		case c.Quirks.URL == URLBare:
+			c.ConnectionRequestPort = 80 // what an URL without a port means
+		default:
 			c.ConnectionRequestPort = 7547
 		}
 	}

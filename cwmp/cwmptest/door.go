@@ -95,7 +95,10 @@ func (d *Door) release(path string) {
 func (d *Door) lookup(path string) *Device {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.devices[strings.TrimPrefix(path, "/")]
+	if dev := d.devices[strings.TrimPrefix(path, "/")]; dev != nil {
+		return dev
+	}
+	return d.devices[""] // one whose URL has no path takes any
 }
 
 func (d *Door) serve(c net.Conn) {

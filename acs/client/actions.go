@@ -60,6 +60,27 @@ type Page struct {
 	Cursor string
 }
 
+// All reads a list page by page, up to limit items (0: all).
+func All[T any](ctx context.Context, limit int, page func(context.Context, Page) (wire.List[T], error)) ([]T, error) {
+	all := []T{}
+	p := Page{}
+	for {
+		p.Limit = wire.MaxPage
+		if limit > 0 {
+			p.Limit = min(p.Limit, limit-len(all))
+		}
+		l, err := page(ctx, p)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, l.Items...)
+		if l.NextCursor == nil || limit > 0 && len(all) >= limit {
+			return all, nil
+		}
+		p.Cursor = *l.NextCursor
+	}
+}
+
 func (p Page) query(names ...string) url.Values {
 	q := url.Values{}
 	if p.Limit != 0 {
@@ -119,7 +140,7 @@ func (c *Client) Wait(ctx context.Context, protocolo string, onChange func(wire.
 		rest time.Duration
 	)
 	for {
-		now, seen, err := c.poll(ctx, protocolo, etag)
+		now, seen, err := c.poll(ctx, protocolo, etag, last.Protocolo != "")
 		switch {
 		case errors.Is(err, errNotModified):
 			rest = 0
@@ -145,12 +166,11 @@ func (c *Client) Wait(ctx context.Context, protocolo string, onChange func(wire.
 	}
 }
 
-// poll asks at once where nothing was seen yet, and waits for a change otherwise.
-func (c *Client) poll(ctx context.Context, protocolo, etag string) (wire.Protocol, string, error) {
-	r := request{method: http.MethodGet, path: named("protocols", protocolo)}
-	if etag != "" {
+// poll asks at once, or waits for a change of what the ETag stands for.
+func (c *Client) poll(ctx context.Context, protocolo, etag string, wait bool) (wire.Protocol, string, error) {
+	r := request{method: http.MethodGet, path: named("protocols", protocolo), header: map[string]string{"If-None-Match": etag}}
+	if wait {
 		r.query = url.Values{"wait": {pollWait.String()}}
-		r.header = map[string]string{"If-None-Match": etag}
 	}
 	var out wire.Protocol
 	h, err := c.call(ctx, r, &out)

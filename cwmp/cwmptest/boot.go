@@ -20,12 +20,11 @@ func (d *Device) boot(ctx context.Context) {
 	d.bootCause, d.up, d.interval, d.nextPeriodic = "", false, 0, time.Time{}
 	d.carried.close()
 	d.carried = nil
-	d.neverBack = d.mishaps.NeverBack && cause != "start" && cause != "power"
+	stuck := d.mishaps.NeverBack && cause != "start" && cause != "power"
 	d.boots = append(d.boots, Boot{Down: time.Now(), Cause: cause})
 	if d.quirks.ForgetsRequests {
 		d.wanted = 0
 	}
-	stuck := d.neverBack
 	d.mu.Unlock()
 	if cause != "start" {
 		d.moveDoor()

@@ -42,7 +42,6 @@ type Device struct {
 	up        bool
 	bootedAt  time.Time
 	bootCause string // a boot is due
-	neverBack bool   // it is in a boot that does not end
 	path      string // of the ConnectionRequestURL
 	port      int
 	door      *ownDoor
@@ -162,7 +161,10 @@ func (d *Device) Run(ctx context.Context) error {
 	d.running = true
 	d.mu.Unlock()
 	defer d.stop()
-	if err := d.openDoor(); err != nil {
+	d.doorMu.Lock()
+	err := d.openDoor()
+	d.doorMu.Unlock()
+	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {

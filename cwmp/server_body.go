@@ -61,7 +61,7 @@ func (x *exchange) readBody() (body []byte, release func(), err error) {
 			return ok
 		})
 	}
-	if time.Since(started) > time.Second {
+	if err == nil && time.Since(started) > time.Second {
 		// The rest of the time for reading would else run on while the handler works, and count as a lost connection.
 		_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
 	}

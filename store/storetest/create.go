@@ -12,6 +12,7 @@ var createCases = []testCase{
 	{"create/stores every field", (*env).createStoresAll},
 	{"create/makes version 1", (*env).createMakesVersion1},
 	{"create/with an outbox", (*env).createWithOutbox},
+	{"create/an id that is taken", (*env).createTaken},
 	{"idempotency/same request gives the first action", (*env).sameKeySameBody},
 	{"idempotency/other request is refused", (*env).sameKeyOtherBody},
 	{"idempotency/keys belong to clients", (*env).keysBelongToClients},
@@ -49,6 +50,20 @@ func (e *env) createWithOutbox() {
 		e.Errorf("create: got existed %v and sequence %d, want false and 1", existed, stored.Sequence)
 	}
 	e.wantPosted(o, 1)
+}
+
+func (e *env) createTaken() {
+	to := e.endpoint("cli_1")
+	e.wantErr("endpoint", e.CreateEndpoint(e.ctx, webhook.Endpoint{ID: to.ID, Client: "cli_2"}), acs.ErrExists)
+	e.same("the endpoint that was there", e.readEndpoint(to.ID), to)
+	a := e.create(e.action("cli_1", "cpe-1"))
+	again := e.action("cli_2", "cpe-2")
+	again.ID = a.ID
+	_, o := e.verdict(again, acs.StatusSuccess, to)
+	_, _, err := e.CreateAction(e.ctx, again, acs.Idempotency{Key: "k", BodyMAC: "m"}, o)
+	e.wantErr("action", err, acs.ErrExists)
+	e.same("the action that was there", e.read(a.ID), a)
+	e.wantNotPosted(o)
 }
 
 func (e *env) sameKeySameBody() {

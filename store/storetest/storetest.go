@@ -9,7 +9,7 @@
 // -storetest.steps makes it longer.
 //
 // Where the interfaces leave something open, the suite holds every backend to this:
-//   - what is created has Version 1, whatever was given;
+//   - what is created has Version 1, whatever was given, and an id that is taken is acs.ErrExists;
 //   - a page is followed by the cursor "" exactly where nothing follows it, and a cursor that no page gave is an
 //     *acs.InvalidError; a limit that is 0 or above 1,000 is 1,000;
 //   - a delivery to an endpoint that is not there any more is stored as cancelled, and cannot be redelivered

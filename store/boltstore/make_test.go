@@ -3,6 +3,8 @@ package boltstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,18 +45,27 @@ func check(t testing.TB, what string, err error) {
 
 func newID(t testing.TB, prefix string) string {
 	t.Helper()
-	p, err := acs.NewProtocolo()
-	check(t, "new id", err)
+	p := newProtocolo()
 	return prefix + hex.EncodeToString(p[:])
+}
+
+var idsMade atomic.Uint32
+
+// newProtocolo is acs.NewProtocolo by the bubble's clock: uuid's own never goes back to where a bubble begins.
+func newProtocolo() (p acs.Protocolo) {
+	binary.BigEndian.PutUint64(p[:], uint64(time.Now().UnixMilli())<<16)
+	n := idsMade.Add(1)
+	p[6], p[8] = 0x70, 0x80
+	binary.BigEndian.PutUint32(p[9:], n)
+	rand.Read(p[13:])
+	return p
 }
 
 func newAction(t testing.TB, device string) acs.Action {
 	t.Helper()
-	id, err := acs.NewProtocolo()
-	check(t, "new protocolo", err)
 	now := time.Now().UTC().Round(0)
 	return acs.Action{
-		ID: id, Client: "cli_1", Kind: acs.KindParametersUpdate, Device: device, RouterID: "RTR-" + device, Status: acs.StatusPending,
+		ID: newProtocolo(), Client: "cli_1", Kind: acs.KindParametersUpdate, Device: device, RouterID: "RTR-" + device, Status: acs.StatusPending,
 		Stage: acs.StageQueued, CreatedAt: now, DeadlineAt: now.Add(time.Hour),
 		Parameters: []acs.Parameter{
 			{Name: "InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID", Value: "marker-ssid", Type: "xsd:string"},
@@ -179,3 +191,7 @@ func firstDifference(a, b string) string {
 }
 
 const mergeAt = boltstore.MergeAt
+
+func newIdentity(i int) cwmp.DeviceID {
+	return cwmp.DeviceID{Manufacturer: "Huawei", OUI: "00259E", ProductClass: "HG8245H", SerialNumber: fmt.Sprint("SN", i)}
+}

@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 }
 
 // testArrows are the imports that tests may have besides: the simulators and the stores, so that they test with the real thing.
-var testArrows = []string{"cwmp", "cwmp/cwmptest", "webhook", "webhook/webhooktest", "acs/wire", "acs", "docs", "store/memstore", "store/boltstore", "store/storetest", "store/seal"}
+var testArrows = []string{"acs/client", "cwmp", "cwmp/cwmptest", "webhook", "webhook/webhooktest", "acs/wire", "acs", "docs", "store/memstore", "store/boltstore", "store/storetest", "store/seal"}
 
 // exactTests are packages whose tests have no more than that: a library's tests show that it stands alone.
 var exactTests = map[string][]string{

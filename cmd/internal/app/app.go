@@ -148,7 +148,7 @@ func (a *App) build(p *parts) (err error) {
 	}
 	p.cwmp, err = cwmp.NewServer(cwmp.ServerConfig{
 		Handler: p.sessions, Auth: cwmp.AuthMode(a.cfg.CWMPAuth), Credentials: p.sessions,
-		Logger: a.log.With("component", "cwmp"), Observer: newCWMPObserver(a.opts.Registry),
+		Logger: slog.New(muted{a.log.With("component", "cwmp").Handler()}), Observer: newCWMPObserver(a.opts.Registry),
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -18,6 +19,33 @@ func NewLogger(w io.Writer, format, level string) *slog.Logger {
 	}
 	return slog.New(slog.NewJSONHandler(w, o))
 }
+
+// muted makes what is info debug: the engine and the CWMP server each tell of a session's end, and one line is enough.
+type muted struct{ slog.Handler }
+
+func mute(l slog.Level) slog.Level {
+	if l == slog.LevelInfo {
+		return slog.LevelDebug
+	}
+	return l
+}
+
+// Enabled implements slog.Handler.
+func (m muted) Enabled(ctx context.Context, l slog.Level) bool {
+	return m.Handler.Enabled(ctx, mute(l))
+}
+
+// Handle implements slog.Handler.
+func (m muted) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = mute(r.Level)
+	return m.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (m muted) WithAttrs(a []slog.Attr) slog.Handler { return muted{m.Handler.WithAttrs(a)} }
+
+// WithGroup implements slog.Handler.
+func (m muted) WithGroup(name string) slog.Handler { return muted{m.Handler.WithGroup(name)} }
 
 // warnRoot warns who runs a server as root: nothing in it needs to be.
 func warnRoot(log *slog.Logger) {

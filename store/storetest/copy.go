@@ -29,6 +29,15 @@ func unshared[T any](e *env, what string, read func() T, values ...*T) {
 	e.same(what+" after changing what was read", read(), want)
 }
 
+// only gives the one element of a list.
+func only[T any](e *env, what string, list []T) *T {
+	e.Helper()
+	if len(list) != 1 {
+		e.Fatalf("%s: got %d of them, want 1", what, len(list))
+	}
+	return &list[0]
+}
+
 // deepCopy shares no memory with v.
 func deepCopy[T any](e *env, v T) T {
 	e.Helper()
@@ -52,7 +61,7 @@ func (e *env) copyActions() {
 	e.ok("due", err)
 	listed := tryAll(e.Actions(e.ctx, acs.ActionFilter{})).get(e, "list")
 	read := func() acs.Action { return e.read(id) }
-	unshared(e, "created action", read, &given, &created, &live[0], &due[0], &listed[0])
+	unshared(e, "created action", read, &given, &created, only(e, "live", live), only(e, "due", due), only(e, "listed", listed))
 
 	update := read()
 	updated, err := e.UpdateAction(e.ctx, update, acs.Outbox{})
@@ -79,7 +88,7 @@ func (e *env) copyDevices() {
 	found := try(e.FindDevices(e.ctx, id)).get(e, "find")
 	listed := tryAll(e.Devices(e.ctx, acs.DeviceFilter{})).get(e, "list")
 	byUser := try(e.DeviceByCPEUsername(e.ctx, given.Facts.CWMPAuth.Username)).get(e, "by user name")
-	unshared(e, "device", func() acs.Device { return e.readDevice(id) }, &given, &put, &found[0], &listed[0], &byUser)
+	unshared(e, "device", func() acs.Device { return e.readDevice(id) }, &given, &put, only(e, "found", found), only(e, "listed", listed), &byUser)
 
 	types := map[string]string{"Device.A": "xsd:string"}
 	e.ok("learn", e.LearnTypes(e.ctx, id, types))
@@ -98,7 +107,7 @@ func (e *env) copyClients() {
 	e.ok("create", e.CreateClient(e.ctx, given))
 	read := func() acs.Client { return e.readClient(id) }
 	listed := try(e.Clients(e.ctx)).get(e, "list")
-	unshared(e, "client", read, &given, &listed[0])
+	unshared(e, "client", read, &given, only(e, "listed", listed))
 	update := read()
 	updated, err := e.UpdateClient(e.ctx, update)
 	e.ok("update", err)
@@ -112,7 +121,7 @@ func (e *env) copyEndpoints() {
 	e.ok("create", e.CreateEndpoint(e.ctx, given))
 	read := func() webhook.Endpoint { return e.readEndpoint(id) }
 	listed := try(e.Endpoints(e.ctx, "")).get(e, "list")
-	unshared(e, "endpoint", read, &given, &listed[0])
+	unshared(e, "endpoint", read, &given, only(e, "listed", listed))
 	update := read()
 	updated, err := e.UpdateEndpoint(e.ctx, update)
 	e.ok("update", err)
@@ -143,7 +152,7 @@ func (e *env) copyEvents() {
 		webhook.Settlement{State: webhook.DeliveryPending, NextAt: e.now().Add(time.Hour)})
 	attempts := try(e.Attempts(e.ctx, delivery)).get(e, "attempts")
 	scribble(&attempts, 1)
-	if got := try(e.Attempts(e.ctx, delivery)).get(e, "attempts"); got[0].Error != "first" {
+	if got := try(e.Attempts(e.ctx, delivery)).get(e, "attempts"); only(e, "attempts", got).Error != "first" {
 		e.Errorf("attempts after changing what was read: got %q, want \"first\"", got[0].Error)
 	}
 

@@ -190,7 +190,7 @@ func nameChange(before, after [][]byte) (gone, came [][]byte) {
 // namedRecord gives the record of a name: its key, and the device's id where the key does not hold it whole.
 func namedRecord(name []byte, id string) (key, value []byte) {
 	part := textKey(id)
-	if string(part) != id {
+	if _, whole := textID(part); !whole {
 		value = []byte(id)
 	}
 	return append(slices.Clip(name), part...), value
@@ -200,5 +200,6 @@ func namedID(name, key, value []byte) string {
 	if len(value) > 0 {
 		return string(value)
 	}
-	return string(key[len(name):])
+	id, _ := textID(key[len(name):])
+	return id
 }

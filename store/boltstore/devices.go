@@ -362,8 +362,8 @@ func (db *DB) deviceIDs(ctx context.Context, after string, begin bool) (ids []st
 			c := tx.Bucket([]byte(bucket)).Cursor()
 			k, v := c.Seek(textKey(after))
 			for n := 0; k != nil && n < deviceStep; k, v = c.Next() {
-				id := string(k)
-				if len(k) > maxKeyPart || len(k) == 1 && k[0] == 0 {
+				id, whole := textID(k)
+				if !whole {
 					var named idOnly
 					if decode(v, &named) != nil {
 						continue

@@ -65,7 +65,6 @@ func boltOptions(timeout time.Duration, readOnly bool) *bolt.Options {
 		FreelistType:   bolt.FreelistMapType,
 		NoFreelistSync: true,
 		ReadOnly:       readOnly,
-		NoStatistics:   true,
 	}
 }
 

@@ -84,12 +84,21 @@ func bound(s string) string {
 	return s[:maxKeyPart] + "\x00" + string(h[:])
 }
 
-// textKey is the key of an id that has no order in time. A key cannot be empty: "" is a zero byte.
+// textKey is the key of an id that has no order in time. A key cannot be empty: what is, or begins with a zero byte, gets one
+// more in front.
 func textKey(id string) []byte {
-	if id == "" {
-		return []byte{0}
+	if id == "" || id[0] == 0 {
+		return append([]byte{0}, bound(id)...)
 	}
 	return []byte(bound(id))
+}
+
+// textID gives the id of a textKey; whole is false where the key has only its beginning.
+func textID(key []byte) (id string, whole bool) {
+	if len(key) > 0 && key[0] == 0 {
+		key = key[1:]
+	}
+	return string(key), len(key) <= maxKeyPart
 }
 
 const signBit = 1 << 63

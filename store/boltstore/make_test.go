@@ -195,3 +195,12 @@ const mergeAt = boltstore.MergeAt
 func newIdentity(i int) cwmp.DeviceID {
 	return cwmp.DeviceID{Manufacturer: "Huawei", OUI: "00259E", ProductClass: "HG8245H", SerialNumber: fmt.Sprint("SN", i)}
 }
+
+func backupTo(s *opened, path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = s.Backup(ctx, f)
+	return errors.Join(err, f.Close())
+}

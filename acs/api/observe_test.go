@@ -149,6 +149,15 @@ func TestPathsAndMethods(t *testing.T) {
 	as[wire.Device](t, s.do(t, "GET", "/api/v1/devices/"+modem+"/", s.admin, ""), 200)
 	as[wire.List[wire.Device]](t, s.do(t, "GET", "/api/v1/devices/?limit=1", s.admin, ""), 200)
 	as[wire.Health](t, s.do(t, "GET", "/healthz/", "", ""), 200)
+	// Letters may come percent-encoded, with a trailing slash too; an encoded slash is part of a name.
+	for _, path := range []string{"/api/v1/devices/%32%302BC1-BM632w-000001", "/api/v1/devices/%32%302BC1-BM632w-000001/"} {
+		if r := s.plain("GET", path, s.admin); r.code != 200 {
+			t.Errorf("%s: got %d, want 200", path, r.code)
+		}
+	}
+	if r := s.plain("GET", "/api/v1/devices/"+modem+"%2F", s.admin); r.code != 404 {
+		t.Errorf("an encoded slash: got %d, want 404", r.code)
+	}
 }
 
 func TestOpenRoutes(t *testing.T) {

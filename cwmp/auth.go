@@ -36,12 +36,18 @@ type authenticator struct {
 	nonces      *nonces
 	throttle    *throttle
 	dummy       string // a password that nobody has
+	// checks bounds the checks under way to fewer than a bucket of the throttle holds: a crowd with one fleet-wide
+	// credential behind one address waits a moment, and is not taken for a guesser.
+	checks chan struct{}
 }
+
+const maxChecks = 8
 
 func newAuthenticator(mode AuthMode, realm string, c Credentials) *authenticator {
 	return &authenticator{
 		mode: mode, realm: realm, credentials: c,
 		nonces: newNonces(1 << 16), throttle: newThrottle(1 << 16), dummy: rand.Text(),
+		checks: make(chan struct{}, maxChecks),
 	}
 }
 
@@ -85,6 +91,12 @@ func (a *authenticator) verify(ctx context.Context, r *http.Request, addr netip.
 
 // check looks the password up and lets match compare it. An unknown user goes the same way with a password of nobody.
 func (a *authenticator) check(ctx context.Context, addr netip.Addr, user string, match func(password string) authVerdict) (string, authVerdict, error) {
+	select {
+	case a.checks <- struct{}{}:
+		defer func() { <-a.checks }()
+	case <-ctx.Done():
+		return user, authBroken, context.Cause(ctx)
+	}
 	try, ok := a.throttle.begin(addr, user)
 	if !ok {
 		return user, authThrottled, nil

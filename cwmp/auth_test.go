@@ -1,13 +1,17 @@
 package cwmp_test
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,6 +240,48 @@ func TestBasic(t *testing.T) {
 	c.wantStatus(204, "")
 	if strings.Contains(a.log.String(), "secret") || strings.Contains(a.log.String(), "Basic ") {
 		t.Error("the log has the password in it")
+	}
+}
+
+// slowPasswords take their time.
+type slowPasswords struct{ passwords }
+
+func (p slowPasswords) CPEPassword(ctx context.Context, username string) (string, bool, error) {
+	time.Sleep(10 * time.Millisecond)
+	return p.passwords.CPEPassword(ctx, username)
+}
+
+// A fleet with one credential behind one address is no guesser, however many of it come at once.
+func TestAuthCrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := startACS(t, cwmp.ServerConfig{Handler: &script{}, Auth: cwmp.AuthBasic, Credentials: slowPasswords{passwords{"fleet": "secret"}}})
+		var wg sync.WaitGroup
+		for i := range 300 {
+			c := a.cpe("192.0.2.7")
+			wg.Go(func() {
+				if got, err := c.try(informOf(t, fmt.Sprint(i)), basic("fleet", "secret")); err != nil || got.status != 200 {
+					t.Errorf("device %d: got %d, %v, want 200", i, got.status, err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Over TLS a CPE may send Basic unasked, whatever the challenge would be (TR-069 3.4.4).
+func TestDigestModeTakesBasicOverTLS(t *testing.T) {
+	s, err := cwmp.NewServer(cwmp.ServerConfig{Handler: &script{}, Auth: cwmp.AuthDigest, Credentials: passwords{"cpe": "secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]int{"secret": 200, "wrong": 401} {
+		r := httptest.NewRequest(http.MethodPost, "https://acs.example/", strings.NewReader(informOf(t, "A")))
+		r.SetBasicAuth("cpe", password)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("password %q: got %d, want %d", password, w.Code, want)
+		}
 	}
 }
 

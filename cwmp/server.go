@@ -257,6 +257,7 @@ func (x *exchange) authenticate(ctx context.Context) (string, bool) {
 	case authStale:
 		x.cfg.Observer.AuthFailed(AuthFailureStale)
 	}
+	// Spelled as in the RFC, not as Go would: some CPEs compare bytes.
 	x.w.Header()["WWW-Authenticate"] = []string{x.auth.challenge(verdict == authStale)}
 	_ = x.reply(http.StatusUnauthorized, nil, nil) // the CPE comes again
 	return "", false

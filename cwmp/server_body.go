@@ -68,7 +68,8 @@ func (x *exchange) readBody() (body []byte, release func(), err error) {
 	return body, release, err
 }
 
-// readAll reads in growing steps, each of which take must allow: a length that is only announced costs nothing.
+// readAll reads in growing steps, each of which take must allow: a length that is only announced costs nothing. What it
+// gives back goes to take as a negative number.
 func readAll(src io.Reader, length, limit int64, take func(int64) bool) ([]byte, error) {
 	size := int64(4 << 10)
 	if length > 0 {
@@ -84,7 +85,9 @@ func readAll(src io.Reader, length, limit int64, take func(int64) bool) ([]byte,
 			if !take(grown) {
 				return nil, errBusy
 			}
+			old := int64(cap(buf))
 			buf = append(make([]byte, 0, grown), buf...)
+			take(-old)
 		}
 		n, err := src.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -267,13 +267,45 @@ func TestServerLimitsHoldBeforeAuthentication(t *testing.T) {
 	if got, err := c.raw(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 20<<20)); err != nil || got.status != 413 {
 		t.Errorf("got %d, %v, want 413", got.status, err)
 	}
-	c.wantStatus(413, compressed(t, "gzip", strings.Repeat("Inform ", 3<<20)), "Content-Encoding: gzip")
+	c.wantStatus(413, compressed(t, "gzip", strings.Repeat("Inform ", 5<<18)), "Content-Encoding: gzip")
+}
+
+// Messages that are announced, or begun and not ended, cannot fill the memory.
+func TestServerBodyBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := startACS(t, cwmp.ServerConfig{Handler: &script{}, Limits: cwmp.Limits{Bytes: 1 << 20}, MaxBodyBytes: 1})
+		var held []net.Conn
+		var wg sync.WaitGroup
+		part := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 600_000)
+		for range 4 {
+			conn := a.cpe("192.0.2.7").dial()
+			held = append(held, conn)
+			wg.Go(func() { _, _ = io.WriteString(conn, part) })
+		}
+		synctest.Wait()
+		c := a.cpe("192.0.2.8")
+		c.wantStatus(503, informOf(t, "A")+strings.Repeat(" ", 900_000))
+		c.inform("A") // a small one fits
+		for _, conn := range held {
+			_ = conn.Close()
+		}
+		wg.Wait()
+		synctest.Wait()
+		c.inform("A")
+		c.wantStatus(413, strings.Repeat("<Inform>", 100)+informOf(t, "A"))
+		c.inform("B")
+		c.wantStatus(200, informOf(t, "B")+strings.Repeat(" ", 900_000))
+		time.Sleep(time.Second) // net/http waits half a second before it closes what it refused
+	})
 }
 
 // A gzip bomb costs no more memory than a message of the size that is allowed.
 func TestServerGzipBombIsBounded(t *testing.T) {
 	var bomb bytes.Buffer
-	w := gzip.NewWriter(&bomb)
+	w, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	zeros := make([]byte, 1<<20)
 	for range 64 {
 		if _, err := w.Write(zeros); err != nil {

@@ -2,6 +2,7 @@ package boltstore_test
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 	"recado/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { removeFilled(); os.Exit(code) }))
+}
 
 func testKeys(t testing.TB) *seal.Keys {
 	t.Helper()

@@ -1,10 +1,6 @@
 package cwmp_test
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
@@ -12,11 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -198,133 +192,6 @@ func TestServerStolenCookie(t *testing.T) {
 	})
 }
 
-func compressed(t testing.TB, encoding, body string) string {
-	t.Helper()
-	var b bytes.Buffer
-	var w io.WriteCloser
-	switch encoding {
-	case "gzip":
-		w = gzip.NewWriter(&b)
-	case "zlib":
-		w = zlib.NewWriter(&b)
-	default:
-		w, _ = flate.NewWriter(&b, flate.BestCompression)
-	}
-	if _, err := io.WriteString(w, body); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-func TestServerBodies(t *testing.T) {
-	inform := informOf(t, "A")
-	chunks := fmt.Sprintf("%x\r\n%s\r\n%x;ext=1\r\n%s\r\n0\r\n\r\n", 100, inform[:100], len(inform)-100, inform[100:])
-	huge := strings.Repeat(" ", 3<<20)
-	for name, tc := range map[string]struct {
-		body   string
-		header []string
-		want   int
-	}{
-		"plain":                  {inform, nil, 200},
-		"odd types":              {inform, []string{"Content-Type: text/html", "Soapaction: cwmp:Inform"}, 200},
-		"identity":               {inform, []string{"Content-Encoding: identity"}, 200},
-		"chunked":                {chunks, []string{"Transfer-Encoding: chunked"}, 200},
-		"gzip":                   {compressed(t, "gzip", inform), []string{"Content-Encoding: gzip"}, 200},
-		"x-gzip":                 {compressed(t, "gzip", inform), []string{"Content-Encoding: X-GZIP"}, 200},
-		"deflate":                {compressed(t, "zlib", inform), []string{"Content-Encoding: deflate"}, 200},
-		"deflate without header": {compressed(t, "flate", inform), []string{"Content-Encoding: deflate"}, 200},
-		"as large as allowed":    {inform + strings.Repeat(" ", 1<<20-len(inform)), nil, 200},
-		"not gzip":               {inform, []string{"Content-Encoding: gzip"}, 400},
-		"gzip cut short":         {compressed(t, "gzip", inform)[:100], []string{"Content-Encoding: gzip"}, 400},
-		"gzip damaged":           {compressed(t, "gzip", inform)[:60] + "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", []string{"Content-Encoding: gzip"}, 400},
-		"unknown encoding":       {inform, []string{"Content-Encoding: br"}, 415},
-		"stacked encodings":      {compressed(t, "gzip", compressed(t, "gzip", inform)), []string{"Content-Encoding: gzip, gzip"}, 415},
-		"doubled header":         {compressed(t, "gzip", inform), []string{"Content-Encoding: gzip", "Content-Encoding: gzip"}, 415},
-		"one byte too large":     {inform + strings.Repeat(" ", 1<<20+1-len(inform)), nil, 413},
-		"large":                  {inform + huge, nil, 413},
-		"large, chunked":         {fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), []string{"Transfer-Encoding: chunked"}, 413},
-		"gzip bomb":              {compressed(t, "gzip", inform+huge), []string{"Content-Encoding: gzip"}, 413},
-		"deflate bomb":           {compressed(t, "zlib", inform+huge), []string{"Content-Encoding: deflate"}, 413},
-		"bad chunks":             {"zz\r\n", []string{"Transfer-Encoding: chunked"}, 400},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := &script{}
-			c := startACS(t, cwmp.ServerConfig{Handler: h, Limits: cwmp.Limits{Bytes: 1 << 20}}).cpe("192.0.2.7")
-			c.wantStatus(tc.want, tc.body, tc.header...)
-			if got := len(h.record()); (got > 0) != (tc.want == 200) {
-				t.Errorf("%d calls of the handler with status %d", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestServerLimitsHoldBeforeAuthentication(t *testing.T) {
-	a, _ := digestACS(t)
-	c := a.cpe("192.0.2.7")
-	if got, err := c.raw(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 20<<20)); err != nil || got.status != 413 {
-		t.Errorf("got %d, %v, want 413", got.status, err)
-	}
-	c.wantStatus(413, compressed(t, "gzip", strings.Repeat("Inform ", 5<<18)), "Content-Encoding: gzip")
-}
-
-// Messages that are announced, or begun and not ended, cannot fill the memory.
-func TestServerBodyBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := startACS(t, cwmp.ServerConfig{Handler: &script{}, Limits: cwmp.Limits{Bytes: 1 << 20}, MaxBodyBytes: 1})
-		var held []net.Conn
-		var wg sync.WaitGroup
-		part := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 600_000)
-		for range 4 {
-			conn := a.cpe("192.0.2.7").dial()
-			held = append(held, conn)
-			wg.Go(func() { _, _ = io.WriteString(conn, part) })
-		}
-		synctest.Wait()
-		c := a.cpe("192.0.2.8")
-		c.wantStatus(503, informOf(t, "A")+strings.Repeat(" ", 900_000))
-		c.inform("A") // a small one fits
-		for _, conn := range held {
-			_ = conn.Close()
-		}
-		wg.Wait()
-		synctest.Wait()
-		c.inform("A")
-		c.wantStatus(413, strings.Repeat("<Inform>", 100)+informOf(t, "A"))
-		c.inform("B")
-		c.wantStatus(200, informOf(t, "B")+strings.Repeat(" ", 900_000))
-		time.Sleep(time.Second) // net/http waits half a second before it closes what it refused
-	})
-}
-
-// A gzip bomb costs no more memory than a message of the size that is allowed.
-func TestServerGzipBombIsBounded(t *testing.T) {
-	var bomb bytes.Buffer
-	w, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	zeros := make([]byte, 1<<20)
-	for range 64 {
-		if _, err := w.Write(zeros); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	c := startACS(t, cwmp.ServerConfig{Handler: &script{}}).cpe("192.0.2.7")
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	c.wantStatus(413, bomb.String(), "Content-Encoding: gzip")
-	runtime.ReadMemStats(&after)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
-		t.Errorf("%d MiB were allocated for it, want less than 32", grown>>20)
-	}
-}
-
 func TestServerExpectContinue(t *testing.T) {
 	a := startACS(t, cwmp.ServerConfig{Handler: &script{}})
 	c := a.cpe("192.0.2.7")
@@ -379,147 +246,6 @@ func TestServerAsPlainHandler(t *testing.T) {
 	if w := post("", cookie); w.Code != 204 || s.Sessions() != 0 {
 		t.Errorf("got %d with %d sessions, want 204 and none", w.Code, s.Sessions())
 	}
-}
-
-func TestServerIsFull(t *testing.T) {
-	a := startACS(t, cwmp.ServerConfig{Handler: &script{}, MaxSessions: 2})
-	one, two, three := a.cpe("192.0.2.1"), a.cpe("192.0.2.2"), a.cpe("192.0.2.3")
-	one.inform("A")
-	two.inform("B")
-	if got := three.wantStatus(503, informOf(t, "C")); got.header.Get("Retry-After") == "" {
-		t.Error("503 without Retry-After")
-	}
-	one.wantStatus(204, "")
-	three.inform("C")
-	for i := range 20 { // what is remembered of ended ones is bounded too
-		one.wantStatus([]int{503, 200}[i%2], informOf(t, "A"))
-		if i%2 == 0 {
-			three.wantStatus(204, "")
-			three.cookie = ""
-		} else {
-			one.wantStatus(204, "")
-			three.inform("C")
-		}
-	}
-}
-
-func TestServerConnectionLimits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := startACS(t, cwmp.ServerConfig{Handler: &script{}, MaxConnections: 5, MaxConnectionsPerAddress: 2})
-		one, two, three := a.cpe("192.0.2.7"), a.cpe("192.0.2.7"), a.cpe("192.0.2.7")
-		one.inform("A")
-		two.inform("B")
-		if _, err := three.try(informOf(t, "C")); err == nil {
-			t.Error("a third connection of one address was served, want it closed")
-		}
-		one.hangUp()
-		synctest.Wait()
-		three.inform("C")
-		for i := range 3 { // loopback has no limit of its own
-			a.cpe("127.0.0.1").inform(fmt.Sprint("L", i))
-		}
-		if _, err := a.cpe("192.0.2.8").try(informOf(t, "D")); err == nil {
-			t.Error("a sixth connection was served, want it closed")
-		}
-		if n := a.seen.count("refused connections"); n != 2 {
-			t.Errorf("%d connections were refused, want 2", n)
-		}
-	})
-}
-
-func TestServerSlowPeers(t *testing.T) {
-	drop := func(t *testing.T, begin string, drip string, within time.Duration) {
-		synctest.Test(t, func(t *testing.T) {
-			a := startACS(t, cwmp.ServerConfig{Handler: &script{}})
-			conn := a.cpe("192.0.2.7").dial()
-			started := time.Now()
-			dripped := make(chan struct{})
-			go func() {
-				defer close(dripped)
-				_, _ = io.WriteString(conn, begin)
-				for {
-					time.Sleep(3 * time.Second)
-					if _, err := io.WriteString(conn, drip); err != nil {
-						return
-					}
-				}
-			}()
-			_, _ = io.Copy(io.Discard, conn)
-			if took := time.Since(started); took > within {
-				t.Errorf("dropped after %v, want %v at most", took, within)
-			}
-			_ = conn.Close()
-			<-dripped
-		})
-	}
-	t.Run("header", func(t *testing.T) { drop(t, "POST / HTTP/1.1\r\nHost: x\r\n", "X: y\r\n", 11*time.Second) })
-	t.Run("body", func(t *testing.T) {
-		drop(t, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", "x", 62*time.Second)
-	})
-	t.Run("answer is not read", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			h := &script{queue: map[string][]cwmp.Message{"A": {&cwmp.Reboot{}}}}
-			var ended time.Time
-			h.end = func(*cwmp.Session, cwmp.EndReason) { ended = time.Now() }
-			a := startACS(t, cwmp.ServerConfig{Handler: h})
-			c := a.cpe("192.0.2.7")
-			c.inform("A")
-			started := time.Now()
-			_, _ = io.WriteString(c.conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-			time.Sleep(2 * time.Minute)
-			synctest.Wait()
-			h.wantCalls(t, "A Inform", "A Next", "A Sending Reboot", "A End write, Reboot unanswered")
-			if took := ended.Sub(started); took != time.Minute {
-				t.Errorf("the write was given up after %v, want 1m", took)
-			}
-		})
-	})
-	t.Run("answer is not read, and the device comes again", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			h := &script{queue: map[string][]cwmp.Message{"A": {&cwmp.Reboot{}}}}
-			a := startACS(t, cwmp.ServerConfig{Handler: h})
-			c, again := a.cpe("192.0.2.7"), a.cpe("192.0.2.7")
-			c.inform("A")
-			_, _ = io.WriteString(c.conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-			synctest.Wait()
-			started := time.Now()
-			again.inform("A")
-			if took := time.Since(started); took > time.Second {
-				t.Errorf("the new session waited %v for the old one's write, want no wait", took)
-			}
-			h.wantCalls(t, "A Inform", "A Next", "A Sending Reboot", "A End write, Reboot unanswered", "A Inform")
-		})
-	})
-	t.Run("the slow body is read", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			h := &script{}
-			h.onInform = func(context.Context, *cwmp.Session, *cwmp.Inform) error { time.Sleep(20 * time.Second); return nil }
-			a := startACS(t, cwmp.ServerConfig{Handler: h})
-			c := a.cpe("192.0.2.7")
-			conn := c.dial()
-			defer conn.Close()
-			body := informOf(t, "A")
-			_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:10])
-			time.Sleep(50 * time.Second)
-			_, _ = io.WriteString(conn, body[10:])
-			buf := make([]byte, 100)
-			if n, err := conn.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 200 OK") {
-				t.Errorf("got %q, %v, want 200", buf[:n], err)
-			}
-		})
-	})
-}
-
-func TestServerIdleConnectionOutlivesTheSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &script{}
-		c := startACS(t, cwmp.ServerConfig{Handler: h}).cpe("192.0.2.7")
-		c.noCookie = true
-		c.post(message(t, &cwmp.Envelope{SessionTimeout: 300 * time.Second, Message: &cwmp.Inform{DeviceID: cwmp.DeviceID{SerialNumber: "A"}}})).envelope(t)
-		time.Sleep(299 * time.Second)
-		c.wantStatus(204, "")
-		h.wantCalls(t, "A Inform", "A Next", "A End done")
-	})
 }
 
 // A hundred devices at once: no session sees another's messages, and calls of one session never overlap.

@@ -31,14 +31,8 @@ func version(listed []string) (string, bool) {
 // ended first, so that never two of them draw from one queue; that of another user only once the handler has taken the
 // new one, or anybody could end the sessions of others by naming their device.
 func (x *exchange) open(ctx context.Context, env *Envelope, inform *Inform, user string) {
-	use, common := version(env.SupportedCWMPVersions)
-	if !common {
-		x.refuseInform(env, RefusedVersion, &Fault{FaultCode: FaultACSVersionIncompatible, FaultString: "No common CWMP version"})
-		return
-	}
-	if strings.TrimSpace(inform.DeviceID.SerialNumber) == "" {
-		// All such devices would be one.
-		x.refuseInform(env, RefusedIdentity, &Fault{FaultCode: FaultACSInvalidArguments, FaultString: "SerialNumber is empty"})
+	use, ok := x.acceptable(env, inform)
+	if !ok {
 		return
 	}
 	s := newSession(env, inform, x.sessionTimeout(env.SessionTimeout))
@@ -94,6 +88,21 @@ func (x *exchange) open(ctx context.Context, env *Envelope, inform *Inform, user
 		x.finish(s, EndWrite)
 	}
 	s.extend()
+}
+
+// acceptable chooses the version to use, or answers with a fault and returns false.
+func (x *exchange) acceptable(env *Envelope, inform *Inform) (use string, ok bool) {
+	use, common := version(env.SupportedCWMPVersions)
+	if !common {
+		x.refuseInform(env, RefusedVersion, &Fault{FaultCode: FaultACSVersionIncompatible, FaultString: "No common CWMP version"})
+		return "", false
+	}
+	if strings.TrimSpace(inform.DeviceID.SerialNumber) == "" {
+		// All such devices would be one.
+		x.refuseInform(env, RefusedIdentity, &Fault{FaultCode: FaultACSInvalidArguments, FaultString: "SerialNumber is empty"})
+		return "", false
+	}
+	return use, true
 }
 
 // refuseInform answers an Inform that opens no session with a fault.

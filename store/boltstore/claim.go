@@ -254,19 +254,3 @@ func settleDelivery(d *webhook.Delivery, a webhook.Attempt, to webhook.Settlemen
 		d.DoneAt = a.At.Add(a.Duration)
 	}
 }
-
-func settleEndpoint(e *webhook.Endpoint, a webhook.Attempt, to webhook.Settlement) {
-	end := a.At.Add(a.Duration)
-	if a.Class == "" {
-		e.ConsecutiveFailures, e.LastSuccessAt = 0, end
-	} else {
-		e.ConsecutiveFailures++
-		e.LastFailureAt, e.LastError = end, string(a.Class)
-	}
-	if to.HoldEndpoint.After(e.HoldUntil) {
-		e.HoldUntil = to.HoldEndpoint
-	}
-	if to.EndpointState != "" {
-		e.State, e.StateReason = to.EndpointState, to.StateReason
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -90,15 +91,39 @@ func (db *DB) loadLive(tx *bolt.Tx) error {
 			db.damaged.add(bucketDue, k, ErrDamaged)
 			return nil
 		}
-		a, err := decodeAction(db.keys, actions.Get(id[:]))
+		var r liveRecord
+		err := decode(actions.Get(id[:]), &r)
+		if err == nil && r.Action.ID != id {
+			err = fmt.Errorf("%w: it is another action's", ErrDamaged)
+		}
 		if err != nil {
 			db.damaged.add(bucketAct, id[:], err)
 			return nil
 		}
-		db.setLive(id, newLive(&a))
+		db.setLive(id, newLive(&acs.Action{
+			ID: id, Device: r.Action.Device, Status: r.Action.Status, Stage: r.Action.Stage, DeadlineAt: r.Action.DeadlineAt,
+			WatchUntil: r.Action.WatchUntil, Sends: r.Action.Sends, Version: r.Action.Version,
+		}))
 		return nil
 	})
 }
+
+// liveRecord is the part of an actionRecord that live needs: there can be many to load.
+type liveRecord struct {
+	V      int `json:"v"`
+	Action struct {
+		ID         acs.Protocolo `json:"id"`
+		Device     string        `json:"device"`
+		Status     acs.Status    `json:"status"`
+		Stage      acs.Stage     `json:"stage"`
+		DeadlineAt time.Time     `json:"deadline_at"`
+		WatchUntil time.Time     `json:"watch_until"`
+		Sends      int           `json:"sends"`
+		Version    uint64        `json:"version"`
+	} `json:"a"`
+}
+
+func (r *liveRecord) version() int { return r.V }
 
 func (db *DB) loadIdempotency(tx *bolt.Tx) error {
 	oldest := db.now().Add(-acs.IdempotencyWindow)

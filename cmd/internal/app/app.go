@@ -18,6 +18,7 @@ import (
 	"recado/acs/api"
 	"recado/cmd/internal/outbound"
 	"recado/cwmp"
+	"recado/store"
 	"recado/webhook"
 )
 
@@ -82,7 +83,7 @@ func New(cfg Config, opts Options) (*App, error) {
 
 // parts is what a running App is made of.
 type parts struct {
-	db         database
+	db         store.Store
 	service    *acs.Service
 	sessions   *acs.Sessions
 	connector  *acs.Connector
@@ -106,7 +107,7 @@ type parts struct {
 func (a *App) Run(ctx context.Context) (err error) {
 	defer a.closeListeners()
 	p := &parts{loops: newLoops()}
-	if p.db, err = a.openStore(); err != nil {
+	if p.db, err = a.openStore(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.db.Close()) }()

@@ -132,7 +132,7 @@ func (c *Config) Resolve() error {
 // resolveStore checks the store's URL and puts key and admin token beside it where no other place is named.
 func (c *Config) resolveStore() error {
 	switch {
-	case c.Store == "memory:":
+	case c.inMemory():
 		if c.AdminTokenFile == "" {
 			c.AdminTokenFile = filepath.Join("data", "admin-token")
 		}
@@ -140,7 +140,7 @@ func (c *Config) resolveStore() error {
 	case strings.HasPrefix(c.Store, "postgres://"), strings.HasPrefix(c.Store, "postgresql://"):
 		return badField("store", "PostgreSQL is not supported by this version; want bolt://PATH or memory:")
 	case !strings.HasPrefix(c.Store, "bolt://") || c.boltPath() == "":
-		return badField("store", "%.200q is no store; want bolt://PATH, such as bolt://./data/recado.db, or memory:", c.Store)
+		return badField("store", "names no store; want bolt://PATH, such as bolt://./data/recado.db, or memory:") // its text may hold a password
 	}
 	dir := filepath.Dir(c.boltPath())
 	if c.KeyFile == "" {
@@ -151,6 +151,8 @@ func (c *Config) resolveStore() error {
 	}
 	return nil
 }
+
+func (c *Config) inMemory() bool { return c.Store == "memory:" }
 
 // boltPath is the path in bolt://PATH, relative to the working directory where it does not start with a slash.
 func (c *Config) boltPath() string { return strings.TrimPrefix(c.Store, "bolt://") }

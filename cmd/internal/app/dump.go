@@ -14,7 +14,7 @@ func Dump(_ context.Context, store string, w io.Writer) error {
 	if err := c.resolveStore(); err != nil {
 		return err
 	}
-	if c.Store == "memory:" {
+	if c.inMemory() {
 		return badField("store", "a store in memory holds nothing that could be printed; want bolt://PATH")
 	}
 	return boltstore.Dump(w, c.boltPath(), boltstore.Options{})

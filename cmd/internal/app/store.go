@@ -1,46 +1,34 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
-	"recado/acs"
-	"recado/store/boltstore"
-	"recado/store/memstore"
+	"recado/store"
 	"recado/store/seal"
-	"recado/webhook"
 )
 
-// database is a store as a whole.
-type database interface {
-	acs.Store
-	webhook.Store
-	io.Closer
-}
-
-// openStore opens what --store names. The store has checked the URL already.
-func (a *App) openStore() (database, error) {
-	if a.cfg.Store == "memory:" {
+// openStore opens what --store names.
+func (a *App) openStore(ctx context.Context) (store.Store, error) {
+	o := store.Options{Logger: a.log.With("component", "store")}
+	switch path := a.cfg.boltPath(); {
+	case a.cfg.inMemory():
 		a.log.Warn("the store is in memory: all is lost when the server ends")
-		return memstore.New(), nil
-	}
-	path := a.cfg.boltPath()
-	o := boltstore.Options{Logger: a.log.With("component", "store")}
-	if a.cfg.KeyFile != path+".key" {
+	case a.cfg.KeyFile != path+".key":
 		keys, err := a.keysElsewhere(path)
 		if err != nil {
 			return nil, err
 		}
 		o.Keys = keys
 	}
-	db, err := boltstore.Open(path, o)
+	s, err := store.Open(ctx, a.cfg.Store, o)
 	if err != nil {
 		return nil, fmt.Errorf("--store: %w", err)
 	}
-	return db, nil
+	return s, nil
 }
 
 // keysElsewhere loads a key file that is not beside the store. It is made with a new store only: for an old one it would be the
@@ -58,7 +46,7 @@ func (a *App) keysElsewhere(path string) (*seal.Keys, error) {
 
 // idempotencyKey derives the key that request bodies are bound with from the store's own; nil for a store in memory.
 func (a *App) idempotencyKey() ([]byte, error) {
-	if a.cfg.Store == "memory:" {
+	if a.cfg.inMemory() {
 		return nil, nil
 	}
 	keys, err := seal.Load(a.cfg.KeyFile)

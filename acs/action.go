@@ -169,7 +169,7 @@ type Action struct {
 	Sends int `json:"sends,omitempty"`
 	// BootKey is the protocolo whose CommandKey went out with the Reboot: another one's where a boot is shared.
 	BootKey Protocolo `json:"boot_key,omitzero"`
-	// SentSession is the session that it was sent in; SentInBoot tells that this session's Inform itself had a boot event.
+	// SentSession tags the session that it was sent in; SentInBoot tells that this session's Inform itself had a boot event.
 	SentSession string `json:"sent_session,omitempty"`
 	SentInBoot  bool   `json:"sent_in_boot,omitempty"`
 	// Boots counts unexpected boots of the device while the action was in flight.
@@ -185,7 +185,8 @@ type Action struct {
 	Late         *Late     `json:"late,omitempty"`
 
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
-	// FinalEvent is the id of the event that told the verdict; Sequence is its number in the device's order.
+	// FinalEvent is the id of the event that told the verdict; Sequence is the last number that was allotted for the action in the
+	// device's order: the verdict's, then the late result's.
 	FinalEvent string `json:"final_event,omitempty"`
 	Sequence   uint64 `json:"sequence,omitempty"`
 	// Version counts changes; the store compares it.

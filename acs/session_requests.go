@@ -38,7 +38,7 @@ func (h *Sessions) Next(ctx context.Context, sess *cwmp.Session) (cwmp.Message, 
 			return nil, nil // it has to be settled first, and a device reboots only after its session
 		case a.Stage == StageAccepted:
 			return h.nextVerify(c, a), nil
-		case a.InFlight() && a.SentSession == sess.ID:
+		case a.InFlight() && a.SentSession == sessionTag(sess):
 			continue // answered in this session, and waiting for nothing more
 		case a.InFlight() && a.Sends >= MaxSends:
 			return nil, nil // the deadline's matter
@@ -82,10 +82,10 @@ func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Messa
 			if !a.unsent() && !again {
 				return errUnchanged
 			}
-			a.send(now, sess.ID, lead.ID, inBoot)
+			a.send(now, sessionTag(sess), lead.ID, inBoot)
 			return nil
 		})
-		sent := err == nil && a.InFlight() && a.SentSession == sess.ID
+		sent := err == nil && a.InFlight() && a.SentSession == sessionTag(sess)
 		switch {
 		case sent:
 			marked = append(marked, a)

@@ -2,6 +2,8 @@ package acs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,7 +143,7 @@ func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.
 		return &cwmp.Fault{FaultCode: cwmp.FaultACSRequestDenied, FaultString: "the credential does not belong to this device"}
 	}
 	now := time.Now()
-	c := &conversation{device: d, inform: inform, facts: factsOf(inform, sess.ID, now)}
+	c := &conversation{device: d, inform: inform, facts: factsOf(inform, sessionTag(sess), now)}
 	sess.State = c
 	h.learnDeclaration(sess, c)
 	if err := h.report(ctx, sess, c, now); err != nil {
@@ -236,7 +238,7 @@ func (h *Sessions) Request(_ context.Context, sess *cwmp.Session, m cwmp.Message
 	h.wentOn(c)
 	switch m := m.(type) {
 	case *cwmp.TransferComplete:
-		h.log.Info("transfer complete", "device", c.device.ID, "session", sess.ID[:8], "fault", clip(m.FaultCode, 16))
+		h.log.Info("transfer complete", "device", c.device.ID, "session", sessionTag(sess), "fault", clip(m.FaultCode, 16))
 		return &cwmp.TransferCompleteResponse{}, nil
 	case *cwmp.Other:
 		if m.Name == "AutonomousTransferComplete" {
@@ -265,7 +267,7 @@ func (h *Sessions) End(sess *cwmp.Session, reason cwmp.EndReason, unanswered cwm
 	if unanswered != nil {
 		method = unanswered.Method()
 	}
-	h.log.Info("session ended", "session", sess.ID[:8], "device", id, "reason", reason, "events", c.facts.codes, "addr", sess.RemoteAddr,
+	h.log.Info("session ended", "session", sessionTag(sess), "device", id, "reason", reason, "events", c.facts.codes, "addr", sess.RemoteAddr,
 		"answers", c.answers, "verdicts", c.done, "unanswered", method, "more", more, "duration", time.Since(sess.Started))
 }
 
@@ -279,7 +281,7 @@ func (h *Sessions) release(ctx context.Context, sess *cwmp.Session, reason cwmp.
 	}
 	reboot := false
 	for _, a := range live {
-		if a.InFlight() && a.SentSession == sess.ID && unanswered != nil {
+		if a.InFlight() && a.SentSession == sessionTag(sess) && unanswered != nil {
 			_, err = h.s.change(ctx, a, func(a *Action, now time.Time) error {
 				if !a.InFlight() {
 					return errUnchanged
@@ -310,4 +312,10 @@ func (h *Sessions) release(ctx context.Context, sess *cwmp.Session, reason cwmp.
 func conversationOf(sess *cwmp.Session) *conversation {
 	c, _ := sess.State.(*conversation)
 	return c
+}
+
+// sessionTag names a session in logs and records: its ID is the cookie, which is nobody else's to know.
+func sessionTag(sess *cwmp.Session) string {
+	h := sha256.Sum256([]byte(sess.ID))
+	return hex.EncodeToString(h[:6])
 }

@@ -32,7 +32,7 @@ func (a *API) getDevice(c echo.Context, who acs.Client) error {
 	if err := noQuery(c); err != nil {
 		return err
 	}
-	return a.showDevice(c, who, http.StatusOK, param(c, "id"))
+	return a.showDevice(c, who, http.StatusOK, deviceID(c))
 }
 
 func (a *API) showDevice(c echo.Context, who acs.Client, status int, id string) error {
@@ -59,7 +59,7 @@ func (a *API) putDevice(c echo.Context, who acs.Client) error {
 	if _, err := body(c, &in); err != nil {
 		return err
 	}
-	id := param(c, "id")
+	id := deviceID(c)
 	d, created, err := a.cfg.Devices.PutDevice(c.Request().Context(), who, id, acs.DevicePut{
 		RouterID: in.RouterID, AccountID: in.AccountID, PPPoELogin: in.PPPoELogin, MAC: in.MAC, City: in.City, PONPort: in.PONPort,
 		Tags: in.Tags, ConnectionRequest: credential(in.ConnectionRequest), CWMPAuth: credential(in.CWMPAuth),

@@ -151,3 +151,18 @@ func param(c echo.Context, name string) string {
 	}
 	return decoded
 }
+
+// deviceID is the device id in the path. An id holds percent signs of its own, so that in a URL they have to be escaped once more; one
+// that was pasted in as it is can be told by its being no device id once decoded.
+func deviceID(c echo.Context) string {
+	v := param(c, "id")
+	if _, err := acs.ParseDeviceID(v); err == nil {
+		return v
+	}
+	segment := c.Request().URL.EscapedPath()
+	segment = segment[strings.LastIndexByte(segment, '/')+1:]
+	if _, err := acs.ParseDeviceID(segment); err == nil {
+		return segment
+	}
+	return v
+}

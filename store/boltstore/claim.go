@@ -192,7 +192,7 @@ func (db *DB) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Atte
 	}
 	// While the lease is held nobody else changes the delivery: it can be encoded here.
 	d := *p.given
-	settleDelivery(&d, a, to)
+	d.Settle(a, to)
 	a.Delivery, a.Number = d.ID, d.Attempts
 	value, err := encodeDelivery(&d)
 	if err != nil {
@@ -214,7 +214,7 @@ func (db *DB) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Atte
 		if p == nil || e == nil {
 			return fmt.Errorf("delivery %s: %w", d.ID, webhook.ErrLeaseLost)
 		}
-		settleEndpoint(g.changed(d.Endpoint), a, to)
+		g.changed(d.Endpoint).Settle(a, to)
 		g.put(bucketAtt, attemptKey(key, a.Number), attempt)
 		g.putDelivery(key, value, &d)
 		return nil
@@ -239,18 +239,4 @@ func (g *group) changed(id string) *webhook.Endpoint {
 	e := *g.endpoint(id)
 	g.setEndpoint(id, &e)
 	return &e
-}
-
-func settleDelivery(d *webhook.Delivery, a webhook.Attempt, to webhook.Settlement) {
-	d.Attempts++
-	if !to.KeepTries {
-		d.Tries++
-	}
-	d.LastStatus, d.LastError = a.Status, a.Error
-	d.State, d.NextAt, d.DoneAt = to.State, time.Time{}, time.Time{}
-	if d.State == webhook.DeliveryPending {
-		d.NextAt = to.NextAt
-	} else {
-		d.DoneAt = a.At.Add(a.Duration)
-	}
 }

@@ -23,6 +23,7 @@ type endpointHealth struct {
 	LastSuccessAt       time.Time             `json:"last_success_at,omitzero"`
 	LastFailureAt       time.Time             `json:"last_failure_at,omitzero"`
 	LastError           string                `json:"last_error,omitempty"`
+	Version             uint64                `json:"version,omitempty"` // of the endpoint; a change of State counts
 }
 
 func withHealth(e *webhook.Endpoint, value []byte) error {
@@ -37,12 +38,13 @@ func withHealth(e *webhook.Endpoint, value []byte) error {
 	e.State, e.StateReason, e.HoldUntil = h.State, h.StateReason, h.HoldUntil
 	e.ConsecutiveFailures, e.LastSuccessAt = h.ConsecutiveFailures, h.LastSuccessAt
 	e.LastFailureAt, e.LastError = h.LastFailureAt, h.LastError
+	e.Version = max(e.Version, h.Version)
 	return nil
 }
 
 func (g *group) putHealth(e *webhook.Endpoint) {
 	value, err := encode(&healthRecord{V: recordVersion, Health: endpointHealth{
-		e.State, e.StateReason, e.HoldUntil, e.ConsecutiveFailures, e.LastSuccessAt, e.LastFailureAt, e.LastError,
+		e.State, e.StateReason, e.HoldUntil, e.ConsecutiveFailures, e.LastSuccessAt, e.LastFailureAt, e.LastError, e.Version,
 	}})
 	if err != nil {
 		g.broken = err

@@ -336,3 +336,31 @@ func TestSequencesOutliveTheirLog(t *testing.T) {
 		check(t, "close", s.Close())
 	})
 }
+
+// A state that an attempt has changed outlives the process with its version: who read the old one still cannot write it back.
+func TestStateChangedByAttemptIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		e := newEndpoint(t, "cli_1")
+		check(t, "endpoint", s.CreateEndpoint(ctx, e))
+		_, err := s.AddEvent(ctx, webhook.Event{ID: newID(t, "evt_")}, newOutbox(t, newAction(t, "cpe-1"), e.ID).Deliveries)
+		check(t, "event", err)
+		leases, _, err := s.ClaimDeliveries(ctx, limits)
+		check(t, "claim", err)
+		check(t, "attempt", s.RecordAttempt(ctx, leases[0], webhook.Attempt{At: time.Now(), Status: 410, Class: webhook.ErrorStatus},
+			webhook.Settlement{State: webhook.DeliveryDead, EndpointState: webhook.EndpointGone, StateReason: "answered 410"}))
+		want, err := s.Endpoint(ctx, e.ID)
+		check(t, "read", err)
+		rebuilt(t, s)
+		s = open(t, s.path)
+		got, err := s.Endpoint(ctx, e.ID)
+		if err != nil || got.Version != want.Version || got.State != webhook.EndpointGone || got.Version < 2 {
+			t.Errorf("reopened: got version %d, %s, %v; want %d, gone", got.Version, got.State, err, want.Version)
+		}
+		e.Version = 1
+		if _, err := s.UpdateEndpoint(ctx, e); !errors.Is(err, webhook.ErrConflict) {
+			t.Errorf("the old state written back: got %v, want ErrConflict", err)
+		}
+		check(t, "close", s.Close())
+	})
+}

@@ -190,42 +190,12 @@ func (s *Store) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.At
 	if err != nil {
 		return err
 	}
-	settleDelivery(d, a, to)
-	settleEndpoint(e, a, to)
+	d.Settle(a, to)
+	e.Settle(a, to)
 	a.Delivery, a.Number = id, d.Attempts
 	s.attempts[id] = append(s.attempts[id], a)
 	delete(s.leases, id)
 	s.enqueue(d)
 	s.signal() // a place is free, and what waited for this one by its OrderKey may go
 	return nil
-}
-
-func settleDelivery(d *webhook.Delivery, a webhook.Attempt, to webhook.Settlement) {
-	d.Attempts++
-	if !to.KeepTries {
-		d.Tries++
-	}
-	d.LastStatus, d.LastError = a.Status, a.Error
-	d.State, d.NextAt, d.DoneAt = to.State, time.Time{}, time.Time{}
-	if d.State == webhook.DeliveryPending {
-		d.NextAt = to.NextAt
-	} else {
-		d.DoneAt = a.At.Add(a.Duration)
-	}
-}
-
-func settleEndpoint(e *webhook.Endpoint, a webhook.Attempt, to webhook.Settlement) {
-	end := a.At.Add(a.Duration)
-	if a.Class == "" {
-		e.ConsecutiveFailures, e.LastSuccessAt = 0, end
-	} else {
-		e.ConsecutiveFailures++
-		e.LastFailureAt, e.LastError = end, string(a.Class)
-	}
-	if to.HoldEndpoint.After(e.HoldUntil) {
-		e.HoldUntil = to.HoldEndpoint
-	}
-	if to.EndpointState != "" {
-		e.State, e.StateReason = to.EndpointState, to.StateReason
-	}
 }

@@ -112,7 +112,7 @@ func (e *env) attemptState() {
 	e.settle(leases[0], webhook.Attempt{At: e.now(), Status: 410, Class: webhook.ErrorStatus},
 		webhook.Settlement{State: webhook.DeliveryDead, EndpointState: webhook.EndpointGone, StateReason: "answered 410"})
 	e.delivered(leases[1]) // says nothing about the state
-	if ep := e.readEndpoint(to.ID); ep.State != webhook.EndpointGone || ep.StateReason != "answered 410" || ep.Version != to.Version {
+	if ep := e.readEndpoint(to.ID); ep.State != webhook.EndpointGone || ep.StateReason != "answered 410" || ep.Version != to.Version+1 {
 		e.Errorf("endpoint: got %s, %q, version %d; want gone, \"answered 410\", %d", ep.State, ep.StateReason, ep.Version, to.Version)
 	}
 	e.wantClaim("nothing more goes there", limits)

@@ -38,7 +38,7 @@ quick: ## the tests, without the race detector
 .PHONY: race
 race: ## the tests with the race detector, in random order
 	@mkdir -p $(OUT)
-	@status=0; $(GO) test -race -shuffle=on -timeout 20m -v $(PKGS) >$(OUT)/test.log 2>&1 || status=$$?; \
+	@status=0; $(GO) test -race -shuffle=on -parallel 8 -timeout 20m -v $(PKGS) >$(OUT)/test.log 2>&1 || status=$$?; \
 	grep -E '^(ok|FAIL|panic:|---? FAIL|\?|-test.shuffle)|no test files|WARNING: DATA RACE' $(OUT)/test.log | grep -v 'no test files' || true; \
 	if [ $$status -ne 0 ]; then echo; echo "== what failed (whole log: $(OUT)/test.log)"; \
 		grep -nE -B2 -A30 -- '--- FAIL|^panic:|DATA RACE|^# |build failed|cannot|undefined' $(OUT)/test.log | tail -400; exit $$status; fi; \
@@ -72,7 +72,8 @@ fuzz: ## each fuzz target for FUZZTIME (20s)
 
 .PHONY: bench
 bench: ## all benchmarks, each beside the limit measured in the same run
-	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 30m $(PKGS) 2>&1 | grep -vE '^(\?|PASS|goos|goarch|ok .*no tests)|no test files'
+	@$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 30m $$($(GO) list $(PKGS) | grep -v /cmd/) 2>&1 | grep -E '^(Benchmark|pkg:|---|FAIL|panic)|_test.go'
+	@$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/internal/app 2>&1 | grep -E '^(Benchmark|pkg:|---|FAIL|panic)|_test.go'
 
 .PHONY: cover
 cover: ## test coverage by package; the profile goes to .artifacts/cover.out

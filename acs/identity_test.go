@@ -317,7 +317,8 @@ func TestAdminTokenOfTheStart(t *testing.T) {
 
 func TestParseDeviceID(t *testing.T) {
 	for _, d := range []cwmp.DeviceID{
-		{OUI: "00259E", ProductClass: "HG8245H", SerialNumber: "1"}, {OUI: "00259E", SerialNumber: "1"},
+		{OUI: "00259E", ProductClass: "HG8245H", SerialNumber: "1"},
+		{OUI: "00259E", SerialNumber: "1"},
 		{OUI: "00259E", ProductClass: "Set-Top Box/é", SerialNumber: "a%b-c d"},
 	} {
 		got, err := acs.ParseDeviceID(d.Key())

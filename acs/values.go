@@ -271,6 +271,7 @@ func sameValue(typ, set, got string) bool {
 func isTrue(s string) bool {
 	return s == "1" || strings.EqualFold(s, "true") || strings.EqualFold(s, "enabled")
 }
+
 func isFalse(s string) bool {
 	return s == "0" || strings.EqualFold(s, "false") || strings.EqualFold(s, "disabled")
 }

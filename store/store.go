@@ -25,7 +25,7 @@ type Store interface {
 }
 
 // ErrURL is a URL that names no store.
-var ErrURL = errors.New("no store URL; want bolt://PATH, such as bolt://./data/recado.db, or memory:")
+var ErrURL = errors.New("no store URL; want bolt://PATH, such as bolt://./data/recado.db, or memory: for none on disk")
 
 // Options are what Open can be told besides the URL. The zero value is fine.
 type Options struct {

@@ -32,7 +32,7 @@ func TestPanics(t *testing.T) {
 	for name, do := range map[string]func() error{
 		"text":  func() error { panic("password hunter2") },
 		"error": func() error { panic(errors.New("password hunter2")) },
-		"nil":   func() error { var m map[string]int; m["hunter2"] = 1; return nil },
+		"nil":   func() error { var p *struct{ hunter2 string }; return errors.New(p.hunter2) },
 		"error returned": func() error {
 			return errors.New("cannot read /var/lib/recado: disk error")
 		},

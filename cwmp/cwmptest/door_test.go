@@ -154,17 +154,20 @@ func TestConnectionRequestReplies(t *testing.T) {
 		accepted  string
 	}{
 		"plain": {
-			cwmptest.Quirks{}, "acs",
+			cwmptest.Quirks{},
+			"acs",
 			`^HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="cpe", qop="auth", nonce="\w+", opaque="\w+"\r\nContent-Length: 0\r\n\r\n$`,
 			`^HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n$`,
 		},
 		"quirk 33": {
-			cwmptest.Quirks{NoBlankLine: true, BareLF: true, Folded: true}, "acs",
+			cwmptest.Quirks{NoBlankLine: true, BareLF: true, Folded: true},
+			"acs",
 			`^HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Digest realm="cpe",\n qop="auth",\n nonce="\w+",\n opaque="\w+"\nContent-Length: 0\nConnection: close\n$`,
 			`^HTTP/1.1 200 OK\nContent-Length: 0\nConnection: close\n$`,
 		},
 		"quirk 34": {
-			cwmptest.Quirks{NoCommas: true}, "acs",
+			cwmptest.Quirks{NoCommas: true},
+			"acs",
 			`Digest realm="cpe" qop="auth" nonce="\w+" opaque=""\r\n`, `^HTTP/1.1 200 OK\r\n`,
 		},
 		"quirk 35 no content": {cwmptest.Quirks{NoContent: true}, "acs", `^HTTP/1.1 401`, `^HTTP/1.1 204 No Content\r\n\r\n$`},

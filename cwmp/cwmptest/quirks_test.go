@@ -150,7 +150,8 @@ func TestAnswerForms(t *testing.T) {
 		value  string // of the SSID afterwards
 	}{
 		"proper fault": {
-			q{}, set("Nope.X", "xsd:string", "1"), "Fault",
+			q{},
+			set("Nope.X", "xsd:string", "1"), "Fault",
 			`<soap-env:Fault><faultcode>Client</faultcode><faultstring>CWMP fault</faultstring><detail><cwmp:Fault><FaultCode>9003</FaultCode>` +
 				`<FaultString>Invalid arguments</FaultString><SetParameterValuesFault><ParameterName>Nope.X</ParameterName><FaultCode>9005</FaultCode>` +
 				`<FaultString>Invalid parameter name</FaultString></SetParameterValuesFault></cwmp:Fault></detail></soap-env:Fault>`, "Recado-24",
@@ -159,7 +160,8 @@ func TestAnswerForms(t *testing.T) {
 		"quirk 25 in string":  {q{Fault: cwmptest.FaultInString}, get("Nope.X"), "Fault", `<faultstring>CWMP fault<detail><cwmp:Fault><FaultCode>9005</FaultCode>`, "Recado-24"},
 		"quirk 25 empty":      {q{Fault: cwmptest.FaultEmptyString}, get("Nope.X"), "Fault", `<FaultString></FaultString></cwmp:Fault>`, "Recado-24"},
 		"quirk 25 single": {
-			q{Fault: cwmptest.FaultSingle}, set(upTime, "xsd:unsignedInt", "1"), "Fault",
+			q{Fault: cwmptest.FaultSingle},
+			set(upTime, "xsd:unsignedInt", "1"), "Fault",
 			`<cwmp:Fault><FaultCode>9008</FaultCode><FaultString>Invalid arguments</FaultString></cwmp:Fault>`, "Recado-24",
 		},
 		"no detail":              {q{Fault: cwmptest.FaultNoDetail}, get("Nope.X"), "Fault", `<faultstring>CWMP fault</faultstring></soap-env:Fault>`, "Recado-24"},

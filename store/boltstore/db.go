@@ -13,6 +13,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"recado/acs"
 	"recado/store/seal"
@@ -218,7 +220,7 @@ func (db *DB) view(ctx context.Context, f func(tx *bolt.Tx) error) error {
 		return errClosed
 	}
 	err := db.main.View(f)
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return errClosed
 	}
 	return err

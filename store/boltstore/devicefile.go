@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// flushStep is how many devices one transaction writes: a long one holds up the disk for all.
-	flushStep = 10_000
+	// flushStep is how many devices one transaction writes: a long one holds up the disk for all, and holds its pages in memory.
+	flushStep = 1_500
 	// maxUnwritten bounds what waits to be written while the disk takes nothing.
 	maxUnwritten = 500_000
 	// maxTypes bounds what is remembered of one device.

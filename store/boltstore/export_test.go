@@ -65,3 +65,12 @@ func DecodeAny(k *seal.Keys, value []byte) (a acs.Action, ok bool) {
 
 // EncodeAction is encodeAction.
 func EncodeAction(k *seal.Keys, a *acs.Action) ([]byte, error) { return encodeAction(k, a) }
+
+// Unwritten counts the devices that wait to be written.
+func (db *DB) Unwritten() (n int) {
+	db.devices.overlay(func(b *batch) bool {
+		n += b.size()
+		return false
+	})
+	return n
+}

@@ -97,11 +97,16 @@ func (e *env) filterDeliveries() {
 		e.pass(time.Second)
 	}
 	for _, f := range []webhook.DeliveryFilter{
-		{Client: "cli_1"}, {Client: "cli_"}, {Endpoint: to[1].ID}, {Event: made[4].Event}, {Protocolo: "p-1"},
+		{Client: "cli_1"},
+		{Client: "cli_"},
+		{Endpoint: to[1].ID},
+		{Event: made[4].Event},
+		{Protocolo: "p-1"},
 		{States: []webhook.DeliveryState{webhook.DeliveryPending}},
 		{States: []webhook.DeliveryState{webhook.DeliveryDead, webhook.DeliveryDelivered}},
 		{States: []webhook.DeliveryState{webhook.DeliveryCancelled}},
-		{Since: made[7].CreatedAt}, {Since: made[7].CreatedAt.Add(time.Millisecond)},
+		{Since: made[7].CreatedAt},
+		{Since: made[7].CreatedAt.Add(time.Millisecond)},
 		{Client: "cli_1", Endpoint: to[0].ID, Protocolo: "p-0", Since: made[2].CreatedAt, States: []webhook.DeliveryState{webhook.DeliveryPending}},
 		{Client: "cli_2", Endpoint: to[0].ID},
 	} {

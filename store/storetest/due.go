@@ -31,7 +31,7 @@ func (e *env) liveActions() {
 	third := e.create(e.action("cli_1", "cpe-1"))
 	e.wantLive("three pending", "cpe-1", first, second, third)
 
-	second, _ = e.finish(second, acs.StatusSuccess)
+	e.finish(second, acs.StatusSuccess)
 	e.wantLive("one finished", "cpe-1", first, third)
 	e.pass(time.Hour)
 	first.WatchUntil = e.now().Add(24 * time.Hour)

@@ -20,10 +20,6 @@ func mapped[T any](list []T, key func(*T) string) []string {
 	return out
 }
 
-func actionIDs(list []acs.Action) []string {
-	return mapped(list, func(a *acs.Action) string { return a.ID.String() })
-}
-
 func deviceIDs(list []acs.Device) []string {
 	return mapped(list, func(d *acs.Device) string { return d.ID })
 }

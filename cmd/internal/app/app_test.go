@@ -26,7 +26,13 @@ import (
 	"recado/webhook/webhooktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(benchServeEnv); mode != "" {
+		benchServe(mode)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const adminToken = "an-admin-token-of-forty-characters-or-so"
 

@@ -103,9 +103,7 @@ func simulate(t *testing.T, seed uint64, mend func(database) database) *result {
 		d.site.close()
 		r = &result{wrong: d.wrong, story: d.story, actions: len(d.asked)}
 		if mend == nil {
-			for _, e := range inner.errors {
-				r.wrong = append(r.wrong, e)
-			}
+			r.wrong = append(r.wrong, inner.errors...)
 		}
 	})
 	return r

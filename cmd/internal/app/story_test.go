@@ -402,4 +402,3 @@ var chapters = map[string]func(p *play){
 		}
 	},
 }
-

@@ -47,25 +47,22 @@ type Reason string
 
 // Reasons of failures and timeouts.
 const (
-	ReasonDeviceFault             Reason = "device_fault"    // the device answered with a fault
-	ReasonVerifyMismatch          Reason = "verify_mismatch" // values read back differ
-	ReasonDeviceRebooted          Reason = "device_rebooted" // crash loop: two unexpected boots
-	ReasonDeviceOffline           Reason = "device_offline"  // it never called in, and no connection request could be tried
-	ReasonUnauthorized            Reason = "connection_request_unauthorized"
-	ReasonUnreachable             Reason = "connection_request_unreachable"
-	ReasonRejected                Reason = "connection_request_rejected" // answered, but with no use: 404, bad challenge, …
-	ReasonBusy                    Reason = "device_busy"                 // 503 to the end
-	ReasonNoSession               Reason = "no_session_after_connection_request"
-	ReasonNoAnswer                Reason = "no_answer"            // sent; the device never answered
-	ReasonNoBoot                  Reason = "no_boot_after_reboot" // accepted; no boot seen
-	ReasonNotVerified             Reason = "not_verified"         // applied; the values could not be read back
-	ReasonBehindOther             Reason = "behind_another_action"
-	ReasonCancelledByClient       Reason = "cancelled_by_client"
-	ReasonSessionIncomplete       Reason = "session_incomplete" // sessions came and broke off before the request could go out
-	ReasonInternalUnencodable     Reason = "request_not_encodable"
-	ReasonDeviceIdentityConflict  Reason = "device_identity_conflict"
-	ReasonMethodNotSupported      Reason = "method_not_supported"
-	ReasonConnectionRequestFailed Reason = "connection_request_failed"
+	ReasonDeviceFault        Reason = "device_fault"    // the device answered with a fault
+	ReasonVerifyMismatch     Reason = "verify_mismatch" // values read back differ
+	ReasonDeviceRebooted     Reason = "device_rebooted" // crash loop: two unexpected boots
+	ReasonDeviceOffline      Reason = "device_offline"  // it never called in, and no connection request could be tried
+	ReasonUnauthorized       Reason = "connection_request_unauthorized"
+	ReasonUnreachable        Reason = "connection_request_unreachable"
+	ReasonRejected           Reason = "connection_request_rejected" // answered, but with no use: 404, bad challenge, …
+	ReasonBusy               Reason = "device_busy"                 // 503 to the end
+	ReasonNoSession          Reason = "no_session_after_connection_request"
+	ReasonNoAnswer           Reason = "no_answer"            // sent; the device never answered
+	ReasonNoBoot             Reason = "no_boot_after_reboot" // accepted; no boot seen
+	ReasonNotVerified        Reason = "not_verified"         // applied; the values could not be read back
+	ReasonBehindOther        Reason = "behind_another_action"
+	ReasonCancelledByClient  Reason = "cancelled_by_client"
+	ReasonSessionIncomplete  Reason = "session_incomplete" // sessions came and broke off before the request could go out
+	ReasonMethodNotSupported Reason = "method_not_supported"
 )
 
 // Parameter is one parameter of an update. Value is secret until proven otherwise: stores encrypt it, and it is emptied when the

@@ -50,7 +50,8 @@ const (
 // judgeInform rules on a reboot by the events of an Inform in a later session than the one it was sent in
 // (product: an action's life; TR-069 3.7.1.5, A.3.2.9).
 func judgeInform(a *Action, f informFacts) (ruling, *Evidence) {
-	if a.Kind != KindReboot || a.SentAt.IsZero() || a.SentSession == f.session || !(a.InFlight() || a.watched()) {
+	// An action that waits to be sent again counts too: a device that had not rebooted when it was asked may do so later.
+	if a.Kind != KindReboot || a.SentAt.IsZero() || a.SentSession == f.session || a.Status.Final() && !a.watched() {
 		return rulingNone, nil
 	}
 	if slices.Contains(f.keys, a.BootKey.CommandKey()) {

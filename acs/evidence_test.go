@@ -46,7 +46,7 @@ func TestJudgeInform(t *testing.T) {
 		{"no event", reboot(nil), nil, "s2", "1", rulingAskUptime, ""},
 		{"same session", reboot(nil), []cwmp.Event{boot, mine}, "s1", "0", rulingNone, ""},
 		{"not sent", reboot(func(a *Action) { a.SentAt, a.Stage = time.Time{}, StageQueued }), []cwmp.Event{boot}, "s2", "0", rulingNone, ""},
-		{"sent, then proven not done", reboot(func(a *Action) { a.Stage = StageQueued }), []cwmp.Event{boot}, "s2", "0", rulingNone, ""},
+		{"sent, then proven not done", reboot(func(a *Action) { a.Stage = StageQueued }), []cwmp.Event{boot, mine}, "s2", "0", rulingProven, EvidenceMReboot},
 		{"final", reboot(func(a *Action) { a.Status = StatusSuccess }), []cwmp.Event{boot, mine}, "s2", "0", rulingNone, ""},
 		{"timed out, watched", reboot(func(a *Action) { a.Status, a.WatchUntil = StatusTimeout, sent.Add(25*time.Hour) }), []cwmp.Event{boot, mine}, "s2", "0", rulingProven, EvidenceMReboot},
 		{"an update", reboot(func(a *Action) { a.Kind = KindParametersUpdate }), []cwmp.Event{boot}, "s2", "0", rulingNone, ""},

@@ -155,6 +155,25 @@ func TestRebootOfUnknownFateIsNotSentAgain(t *testing.T) {
 	})
 }
 
+// A device that takes its time: it had not rebooted when its up-time was read, and does so before it is asked again.
+func TestRebootThatHappensAfterItWasProvenNotDone(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		a := w.reboot(c)
+		c.sendReboot(a)
+		time.Sleep(6 * time.Minute)
+		tk := c.open(periodic)
+		tk.answer(tk.wantRead("Device.DeviceInfo.UpTime"), values("Device.DeviceInfo.UpTime", "90000"))
+		tk.end(cwmp.EndTimeout, nil) // the session breaks before the second sending
+		w.want(a, acs.StatusPending, acs.StageQueued, "")
+		time.Sleep(time.Second)
+		c.open(boot, mReboot(a)).wantNone()
+		if got := w.want(a, acs.StatusSuccess, acs.StageQueued, ""); got.Sends != 1 {
+			t.Errorf("sends: got %d, want 1", got.Sends)
+		}
+	})
+}
+
 func TestRebootIsSentAtMostThreeTimes(t *testing.T) {
 	inWorld(t, acs.SessionsConfig{}, func(w *world) {
 		c := w.known("1")

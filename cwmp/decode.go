@@ -2,8 +2,6 @@ package cwmp
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,26 +45,16 @@ func Decode(body []byte, l Limits) (*Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := etree.NewDocument()
-	doc.ReadSettings.MaxDepth = l.Depth
-	if err := doc.ReadFromBytes(s.repaired(end)); err != nil {
-		return nil, treeError(err)
+	root, err := buildTree(s.repaired(end), l)
+	if err != nil {
+		return nil, err
 	}
-	e, err := envelope(doc.Root())
+	e, err := envelope(root)
 	if err != nil {
 		return nil, err
 	}
 	e.Repaired = d.repaired || changed || s.undeclared || len(s.edits) > 0 || hasGarbage(clean[end:])
 	return e, nil
-}
-
-// treeError leaves out the parser's own words, which quote the message.
-func treeError(err error) error {
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("%w: XML syntax in line %d", ErrMalformed, syntax.Line)
-	}
-	return fmt.Errorf("%w: XML syntax", ErrMalformed)
 }
 
 // hasGarbage tells whether what follows the root element makes the document not well-formed.

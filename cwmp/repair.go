@@ -99,7 +99,7 @@ const (
 // longestReference is far more than any that a device writes.
 const longestReference = 16
 
-// reference judges the reference that b begins with, and tells its size and, of a numeric one, its number.
+// reference judges the reference that b begins with, and tells its size and the number of the character it means.
 func reference(b []byte) (size int, number uint64, kind refKind) {
 	end := bytes.IndexByte(b[:min(len(b), longestReference)], ';')
 	if end < 2 {
@@ -107,8 +107,16 @@ func reference(b []byte) (size int, number uint64, kind refKind) {
 	}
 	name := string(b[1:end])
 	switch name {
-	case "amp", "lt", "gt", "quot", "apos":
-		return end + 1, 0, refGood
+	case "amp":
+		return end + 1, '&', refGood
+	case "lt":
+		return end + 1, '<', refGood
+	case "gt":
+		return end + 1, '>', refGood
+	case "quot":
+		return end + 1, '"', refGood
+	case "apos":
+		return end + 1, '\'', refGood
 	}
 	digits, ok := strings.CutPrefix(name, "#")
 	if !ok {

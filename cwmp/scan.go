@@ -5,13 +5,16 @@ import (
 	"fmt"
 )
 
-// A scanner walks over the markup of one message once. It enforces the limits, finds the end of the root element,
-// refuses what may not be there, and notes the edits that would make a message with known device mistakes
-// well-formed. It builds nothing of what it reads.
+// A scanner walks over the markup of one message. It enforces the limits, finds the end of the root element, refuses
+// what may not be there, and notes the edits that would make a message with known device mistakes well-formed.
+//
+// A first walk builds nothing, so that a message beyond the limits costs no memory; a second one, over the message as
+// repaired, builds the tree.
 type scanner struct {
 	b    []byte
 	base int // offset of b in the message, for positions in errors
 	l    Limits
+	tree *builder // nil in the first walk
 
 	markup, attributes int
 	open               []openTag
@@ -54,7 +57,7 @@ func (s *scanner) scan() (int, error) {
 		case '!':
 			pos, err = s.exclamation(pos)
 		case '?':
-			pos, err = s.skip(pos, 2, "?>", "processing instruction")
+			pos, err = s.instruction(pos)
 		default:
 			pos, err = s.startTag(pos)
 		}
@@ -85,6 +88,7 @@ func (s *scanner) text(from, to int) error {
 		}
 		return nil
 	}
+	s.tree.text(t)
 	// "]]>" may stand nowhere but at the end of a CDATA section. Edits have to be in order.
 	for {
 		n := bytes.Index(s.b[from:to], []byte("]]>"))
@@ -133,10 +137,23 @@ func (s *scanner) exclamation(pos int) (int, error) {
 		if err == nil && end-pos > s.l.TextLength {
 			err = s.errorf(ErrTooLarge, pos, fmt.Sprintf("a text of more than %d bytes", s.l.TextLength))
 		}
+		if err == nil {
+			s.tree.literal(s.b[pos+9 : end-3])
+		}
 		return end, err
 	}
 	// DOCTYPE, ENTITY and the like: no CWMP message has any, and what they can do is nothing we want.
 	return 0, s.errorf(ErrForbidden, pos, "a document type or other directive")
+}
+
+// instruction skips a processing instruction. One that is called xml is an XML declaration in the wrong place; what it
+// declares counts for nothing.
+func (s *scanner) instruction(pos int) (int, error) {
+	end, err := s.skip(pos, 2, "?>", "processing instruction")
+	if err == nil && !isXMLName(s.b[pos+2:s.nameEnd(pos+2)]) {
+		err = s.errorf(ErrMalformed, pos, "a processing instruction without name")
+	}
+	return end, err
 }
 
 // skip returns the offset behind the next end, which is looked for from intro bytes behind pos on.

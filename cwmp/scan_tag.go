@@ -21,6 +21,7 @@ func (s *scanner) endTag(pos int) (int, error) {
 	s.declared = s.declared[:s.open[top].declared]
 	s.open = s.open[:top]
 	s.done = top == 0
+	s.tree.end()
 	return end + 1, nil
 }
 
@@ -39,6 +40,10 @@ func (s *scanner) startTag(pos int) (int, error) {
 	if len(s.open) >= s.l.Depth {
 		return 0, s.errorf(ErrTooLarge, pos, fmt.Sprintf("elements nested more than %d deep", s.l.Depth))
 	}
+	if !isQualifiedName(name) {
+		return 0, s.errorf(ErrMalformed, pos, "an element's name that is none")
+	}
+	s.tree.start(name)
 	outside := len(s.declared)
 	s.names = s.names[:0]
 	for {
@@ -52,6 +57,7 @@ func (s *scanner) startTag(pos int) (int, error) {
 		switch s.b[end] {
 		case '>':
 			s.checkPrefixes(name)
+			s.tree.attributes()
 			s.open = append(s.open, openTag{name, outside})
 			return end + 1, nil
 		case '/':
@@ -61,6 +67,8 @@ func (s *scanner) startTag(pos int) (int, error) {
 			s.checkPrefixes(name)
 			s.declared = s.declared[:outside]
 			s.done = len(s.open) == 0
+			s.tree.attributes()
+			s.tree.end()
 			return end + 2, nil
 		}
 		var err error
@@ -82,6 +90,9 @@ func (s *scanner) attribute(start, pos int) (int, error) {
 	}
 	if len(name) == 0 || end >= len(s.b) || s.b[end] != '=' {
 		return 0, s.errorf(ErrMalformed, pos, "an attribute without value")
+	}
+	if !isQualifiedName(name) {
+		return 0, s.errorf(ErrMalformed, pos, "an attribute's name that is none")
 	}
 	for end++; end < len(s.b) && isSpace(s.b[end]); {
 		end++
@@ -109,6 +120,7 @@ func (s *scanner) attribute(start, pos int) (int, error) {
 	if p, ok := bytes.CutPrefix(name, []byte("xmlns:")); ok {
 		s.declared = append(s.declared, p)
 	}
+	s.tree.attribute(name, s.b[from:to])
 	return to + 1, s.attributeValue(from, to)
 }
 
@@ -157,15 +169,4 @@ func (s *scanner) hasPrefixDeclared(name []byte) bool {
 		}
 	}
 	return string(p) == "xml" || string(p) == "xmlns"
-}
-
-func (s *scanner) nameEnd(i int) int {
-	for i < len(s.b) {
-		switch s.b[i] {
-		case ' ', '\t', '\r', '\n', '/', '>', '=', '<', '&', '"', '\'':
-			return i
-		}
-		i++
-	}
-	return i
 }

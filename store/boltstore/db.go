@@ -14,7 +14,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"recado/acs"
 	"recado/store/seal"
@@ -220,7 +219,7 @@ func (db *DB) view(ctx context.Context, f func(tx *bolt.Tx) error) error {
 		return errClosed
 	}
 	err := db.main.View(f)
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return errClosed
 	}
 	return err

@@ -10,7 +10,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"recado/acs"
 	"recado/cwmp"
@@ -71,7 +70,7 @@ func (db *DB) viewDevices(ctx context.Context, f func(tx *bolt.Tx) error) error 
 		return err
 	}
 	err := db.devices.db.View(f)
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return errClosed
 	}
 	return err

@@ -73,7 +73,7 @@ func (f *follower) show(p wire.Protocol) {
 	f.wipe()
 	for ; f.seen < len(p.Timeline); f.seen++ {
 		e := p.Timeline[f.seen]
-		fmt.Fprintf(f.out, "  %s  %-18s %s\n", clock(e.At), clean(e.What), clean(e.Detail))
+		fmt.Fprintf(f.out, "  %s  %-24s %s\n", clock(e.At), clean(e.What), clean(e.Detail))
 	}
 	if f.live && !p.Final() {
 		f.wait()

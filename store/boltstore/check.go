@@ -166,7 +166,8 @@ func (c *checker) tree(id uint64, depth int, root bool) error {
 	return c.node(id, depth, root, nil, &last)
 }
 
-// node checks a page whose keys must be at low or above it, and above last, which it moves on.
+// node checks a page. Its first key must be low, the key that its parent has for it (nil: it is a root): bbolt finds the parent's
+// entry by it, and would make a second one. All keys must be above last, which node moves on.
 func (c *checker) node(id uint64, depth int, root bool, low []byte, last *[]byte) error {
 	if depth > maxTreeDepth {
 		return c.bad(id, "is nested too deep")
@@ -199,7 +200,8 @@ func (c *checker) branch(id uint64, b []byte, depth int, root bool, low []byte, 
 			return c.bad(id, "has a key outside of it")
 		}
 		key := b[start : start+ksize]
-		if string(key) < string(low) || i > 0 && string(key) <= string(before) || *last != nil && string(*last) >= string(key) {
+		if i == 0 && low != nil && string(key) != string(low) || i > 0 && string(key) <= string(before) ||
+			*last != nil && string(*last) >= string(key) {
 			return c.bad(id, "has keys out of order")
 		}
 		before = key
@@ -212,7 +214,7 @@ func (c *checker) branch(id uint64, b []byte, depth int, root bool, low []byte, 
 
 func (c *checker) leaf(id uint64, b []byte, root bool, low []byte, last *[]byte) error {
 	count := int(binary.LittleEndian.Uint16(b[10:]))
-	if pageHeaderSize+count*elementSize > len(b) {
+	if pageHeaderSize+count*elementSize > len(b) || count == 0 && low != nil {
 		return c.bad(id, "has an impossible number of records")
 	}
 	for i := range count {
@@ -225,7 +227,7 @@ func (c *checker) leaf(id uint64, b []byte, root bool, low []byte, last *[]byte)
 			return c.bad(id, "has a record outside of it")
 		}
 		key := b[start : start+ksize]
-		if string(key) < string(low) || *last != nil && string(key) <= string(*last) {
+		if i == 0 && low != nil && string(key) != string(low) || *last != nil && string(key) <= string(*last) {
 			return c.bad(id, "has keys out of order")
 		}
 		*last = key

@@ -354,3 +354,45 @@ func TestRightChecksumOfWrongMeta(t *testing.T) {
 		t.Errorf("got %v, want ErrNotUsable", err)
 	}
 }
+
+// The check refuses nothing that bbolt has written: keys come and go at random, in small and large transactions.
+func TestCheckAcceptsAllThatBboltWrites(t *testing.T) {
+	for seed := range uint64(6) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		path := filepath.Join(t.TempDir(), "b.db")
+		db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, NoSync: true, FreelistType: bolt.FreelistMapType})
+		check(t, "open", err)
+		for round := range 120 {
+			check(t, "update", db.Update(func(tx *bolt.Tx) error {
+				b, err := tx.CreateBucketIfNotExists([]byte{'b', byte(r.IntN(3))})
+				if err != nil {
+					return err
+				}
+				b.FillPercent = []float64{0.5, 0.9}[r.IntN(2)]
+				deleting := r.IntN(3) == 0
+				for range 1 << r.IntN(11) {
+					key := binary.BigEndian.AppendUint32(bytes.Repeat([]byte{1}, r.IntN(2)*100), uint32(r.IntN(5000)))
+					if deleting || r.IntN(4) == 0 {
+						err = b.Delete(key)
+					} else {
+						err = b.Put(key, make([]byte, r.IntN(600)))
+					}
+					if err != nil {
+						return err
+					}
+				}
+				c := b.Cursor()
+				for k, _ := c.First(); k != nil && deleting && r.IntN(50) > 0; k, _ = c.First() {
+					if err := c.Delete(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			if err := boltstore.CheckFile(path); err != nil {
+				t.Fatalf("seed %d, round %d: %v", seed, round, err)
+			}
+		}
+		check(t, "close", db.Close())
+	}
+}

@@ -70,6 +70,7 @@ type DB struct {
 var (
 	_ acs.Store     = (*DB)(nil)
 	_ webhook.Store = (*DB)(nil)
+	_ acs.Purger    = (*DB)(nil)
 )
 
 // Open opens the store at path and the devices file beside it ("recado.db" has "recado.devices.db"), with modes 0600, in a

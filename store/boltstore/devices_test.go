@@ -13,7 +13,6 @@ import (
 
 	"recado/acs"
 	"recado/cwmp"
-	"recado/store/boltstore"
 	"recado/webhook"
 )
 
@@ -210,7 +209,7 @@ func TestClosed(t *testing.T) {
 		"ping":   s.Ping(ctx),
 		"delete": s.DeleteTokens(ctx, "cli_1"),
 		"backup": func() error { _, err := s.Backup(ctx, nil); return err }(),
-		"purge":  func() error { _, err := s.Purge(ctx, boltstore.Retention{}); return err }(),
+		"purge":  func() error { _, err := s.Purge(ctx, acs.Retention{}); return err }(),
 	} {
 		if !errors.Is(err, acs.ErrUnavailable) {
 			t.Errorf("%s: got %v, want ErrUnavailable", name, err)

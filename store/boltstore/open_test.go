@@ -279,7 +279,7 @@ func use(t *testing.T, seed uint64, db *boltstore.DB) {
 	db.DueActions(ctx, 100)
 	db.ClaimDeliveries(ctx, limits)
 	db.LearnedTypes(ctx, "202BC1-BM632w-000000", []string{"InternetGatewayDevice.A"})
-	db.Purge(ctx, boltstore.Retention{Before: time.Now().Add(48 * time.Hour)})
+	db.Purge(ctx, acs.Retention{Before: time.Now().Add(48 * time.Hour)})
 	a := newAction(t, "cpe-1")
 	if _, _, err := db.CreateAction(ctx, a, acs.Idempotency{Key: "new"}, acs.Outbox{}); err != nil {
 		t.Errorf("seed %d: create: %v", seed, err)

@@ -12,23 +12,8 @@ import (
 	"recado/webhook"
 )
 
-// Retention says what may go. A zero time keeps everything of its kind.
-type Retention struct {
-	// Before bounds final actions by FinishedAt, deliveries that are delivered or cancelled by DoneAt, and events by Time.
-	Before time.Time
-	// DeadBefore bounds dead deliveries by DoneAt, and those held for an endpoint that is not active by CreatedAt.
-	DeadBefore time.Time
-	// Batch is how many records are deleted in one transaction; 0 is 200.
-	Batch int
-}
-
-// Purged counts what a Purge has deleted.
-type Purged struct{ Actions, Events, Deliveries, Attempts int }
-
-// Purge deletes what Retention lets go, in small transactions. It never deletes an action that is pending, under watch, inside its
-// idempotency window or has a delivery left, nor an event that has one, nor a delivery that still goes out. It is meant to be
-// called now and then; a context that ends ends it, with what was deleted so far.
-func (db *DB) Purge(ctx context.Context, r Retention) (Purged, error) {
+// Purge implements acs.Purger, in small transactions. A context that ends ends it, with what was deleted so far.
+func (db *DB) Purge(ctx context.Context, r acs.Retention) (acs.Purged, error) {
 	if r.Batch <= 0 {
 		r.Batch = 200
 	}
@@ -43,8 +28,8 @@ func (db *DB) Purge(ctx context.Context, r Retention) (Purged, error) {
 
 type purge struct {
 	db   *DB
-	r    Retention
-	done Purged
+	r    acs.Retention
+	done acs.Purged
 	// events and protocolos have a delivery left.
 	events, protocolos map[string]bool
 }

@@ -225,9 +225,9 @@ func TestPurge(t *testing.T) {
 		watched, err = s.FinishAction(ctx, watched, acs.Outbox{})
 		check(t, "finish", err)
 
-		purge := func(want boltstore.Purged, before, deadBefore time.Duration) {
+		purge := func(want acs.Purged, before, deadBefore time.Duration) {
 			t.Helper()
-			got, err := s.Purge(ctx, boltstore.Retention{Before: time.Now().Add(-before), DeadBefore: time.Now().Add(-deadBefore), Batch: 2})
+			got, err := s.Purge(ctx, acs.Retention{Before: time.Now().Add(-before), DeadBefore: time.Now().Add(-deadBefore), Batch: 2})
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -240,24 +240,24 @@ func TestPurge(t *testing.T) {
 		}
 		// Inside the idempotency window nothing of an action goes, however short the retention is.
 		time.Sleep(time.Hour)
-		purge(boltstore.Purged{Deliveries: 1, Events: 1, Attempts: 1}, time.Minute, 90*24*time.Hour)
+		purge(acs.Purged{Deliveries: 1, Events: 1, Attempts: 1}, time.Minute, 90*24*time.Hour)
 		is(delivered, true)
 		time.Sleep(31 * 24 * time.Hour)
-		purge(boltstore.Purged{Actions: 1}, 30*24*time.Hour, 90*24*time.Hour)
+		purge(acs.Purged{Actions: 1}, 30*24*time.Hour, 90*24*time.Hour)
 		is(delivered, false)
 		for _, a := range []acs.Action{dead, pending, live, watched} {
 			is(a, true)
 		}
 		time.Sleep(60 * 24 * time.Hour)
-		purge(boltstore.Purged{Actions: 1, Events: 1, Deliveries: 1, Attempts: 1}, 30*24*time.Hour, 90*24*time.Hour)
+		purge(acs.Purged{Actions: 1, Events: 1, Deliveries: 1, Attempts: 1}, 30*24*time.Hour, 90*24*time.Hour)
 		is(dead, false)
 		is(pending, true)
-		purge(boltstore.Purged{}, 30*24*time.Hour, 90*24*time.Hour)
+		purge(acs.Purged{}, 30*24*time.Hour, 90*24*time.Hour)
 		// A delivery that is held goes in the end.
 		e.State, e.Version = webhook.EndpointPaused, 1
 		_, err = s.UpdateEndpoint(ctx, e)
 		check(t, "pause", err)
-		purge(boltstore.Purged{Actions: 1, Events: 1, Deliveries: 1}, 30*24*time.Hour, 90*24*time.Hour)
+		purge(acs.Purged{Actions: 1, Events: 1, Deliveries: 1}, 30*24*time.Hour, 90*24*time.Hour)
 		is(pending, false)
 		is(live, true)
 		is(watched, true)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"recado/acs"
 )
 
 // Names of the loops.
@@ -17,6 +19,7 @@ const (
 	loopConnector  = "connector"
 	loopSweeper    = "sweeper"
 	loopDispatcher = "webhook dispatcher"
+	loopPurging    = "purging"
 )
 
 // How long each part of a stop may take: 15 s in all, with the longest shutdown delay.
@@ -38,6 +41,9 @@ func (a *App) serve(ctx context.Context, p *parts) error {
 	p.loops.start(ctx, loopDispatcher, p.dispatcher.Run)
 	p.loops.start(ctx, loopSweeper, p.sweeper.Run)
 	p.loops.start(ctx, loopConnector, p.connector.Run)
+	if db, ok := p.db.(acs.Purger); ok {
+		p.loops.start(ctx, loopPurging, acs.NewPurging(db, a.log).Run)
+	}
 	p.loops.start(ctx, loopSessions, p.cwmp.Run)
 	p.loops.start(ctx, loopCWMP, serving(p.cwmpHTTP, p.cwmpListener))
 	p.loops.start(ctx, loopAPI, serving(p.apiHTTP, p.apiListener))
@@ -99,7 +105,7 @@ func (a *App) stop(ctx context.Context, p *parts, endPolls func(), gentle bool) 
 	// Ended sessions leave their connections open and idle: those are closed at once.
 	step(loopGrace, func(ctx context.Context) error { a.shutdown(ctx, p.cwmpHTTP, loopCWMP); return nil })
 	step(loopGrace, func(ctx context.Context) error {
-		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper)
+		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper, loopPurging)
 	})
 	step(dispatcherGrace, func(ctx context.Context) error { return p.loops.stop(ctx, loopDispatcher) })
 	return errors.Join(errs...)

@@ -12,7 +12,18 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"recado/acs"
 )
+
+// RegisterMetrics registers all metrics of a server.
+func RegisterMetrics(r prometheus.Registerer) {
+	acs.NewMetrics(r)
+	newCWMPObserver(r)
+	newDeliveryObserver(r)
+}
 
 // WritePair is writePair for the external tests.
 var WritePair = writePair

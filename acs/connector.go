@@ -181,8 +181,8 @@ func (c *Connector) turn(ctx context.Context, device string) {
 	}
 	at, unsent := ringNeed(live, d.Reported.LastInform, time.Now())
 	switch {
-	case at.IsZero(), d.Reported.ConnectionRequestURL == "":
-		// A device that told no URL cannot be rung: its next Inform brings the work to it.
+	case at.IsZero():
+		// Nothing needs a session, or the device told no URL: its next Inform brings the work to it.
 		book.idle(device, time.Time{})
 		return
 	case at.After(time.Now()):
@@ -217,12 +217,16 @@ func (c *Connector) turn(ctx context.Context, device string) {
 	}
 }
 
+// look reads a device and its live actions; no actions where it told no URL, since then it cannot be rung for any.
 func (c *Connector) look(ctx context.Context, device string) ([]Action, Device, error) {
-	live, err := c.s.store.LiveActions(ctx, device)
-	if err != nil {
-		return nil, Device{}, err
-	}
 	d, err := c.s.store.Device(ctx, device)
+	switch {
+	case errors.Is(err, ErrNotFound): // what it reported was lost by a crash
+		return nil, Device{ID: device}, nil
+	case err != nil || d.Reported.ConnectionRequestURL == "":
+		return nil, d, err
+	}
+	live, err := c.s.store.LiveActions(ctx, device)
 	return live, d, err
 }
 

@@ -73,9 +73,15 @@ func TestCPEPassword(t *testing.T) {
 	})
 }
 
-func TestInformWithoutIdentityIsRefused(t *testing.T) {
+func TestInformWithoutUsableIdentityIsRefused(t *testing.T) {
 	inWorld(t, acs.SessionsConfig{}, func(w *world) {
-		for _, id := range []cwmp.DeviceID{{OUI: "00259E"}, {SerialNumber: "1"}, {OUI: "00259E", SerialNumber: " "}} {
+		for _, id := range []cwmp.DeviceID{
+			{OUI: "00259E"},
+			{SerialNumber: "1"},
+			{OUI: "00259E", SerialNumber: " "},
+			{OUI: "00259E", SerialNumber: strings.Repeat("1", 257)},
+			{OUI: "00259E", ProductClass: strings.Repeat("x", 257), SerialNumber: "1"},
+		} {
 			c := &cpe{w: w, id: id}
 			_, err := c.try(c.inform(periodic))
 			var fault *cwmp.Fault

@@ -2,6 +2,7 @@ package acs_test
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,6 +198,43 @@ func TestDeadDevicesDoNotFillThePool(t *testing.T) {
 			t.Errorf("the device that is alive was rung after %v, want 6s at most", rung.Sub(asked))
 		}
 	})
+}
+
+// What a device reported can be lost by a crash, while an action for it is on disk: that is no error, and its Inform brings the work to it.
+func TestDeviceThatIsNotKnownAnyMore(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.cpe("1")
+		id, err := acs.NewProtocolo()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := w.store.CreateAction(w.t.Context(), acs.Action{
+			ID: id, Client: w.client.ID, Kind: acs.KindReboot, Device: c.id.Key(), Status: acs.StatusPending, Stage: acs.StageQueued,
+			CreatedAt: time.Now(), DeadlineAt: time.Now().Add(time.Hour),
+		}, acs.Idempotency{}, acs.Outbox{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := slog.New(slog.NewTextHandler(failOnLine{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		svc, err := acs.NewService(w.store, acs.ServiceConfig{Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := contextFor(w.t, 10*time.Minute)
+		defer cancel()
+		if err := acs.NewConnector(svc, w.waker, acs.ConnectorConfig{}).Run(ctx); err != nil {
+			t.Errorf("connector: %v", err)
+		}
+		c.sendReboot(a)
+	})
+}
+
+// failOnLine fails the test for each line that is logged.
+type failOnLine struct{ t *testing.T }
+
+func (f failOnLine) Write(p []byte) (int, error) {
+	f.t.Errorf("logged: %s", p)
+	return len(p), nil
 }
 
 func TestWorkOfAnEarlierRunIsTakenUp(t *testing.T) {

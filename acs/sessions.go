@@ -122,9 +122,9 @@ func (h *Sessions) owns(ctx context.Context, username string, d *Device) (bool, 
 // Inform implements cwmp.Handler: identity, evidence for what was sent, what the device reports. All that must not be lost is stored
 // when it returns.
 func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.Inform) error {
-	if strings.TrimSpace(inform.DeviceID.SerialNumber) == "" || strings.TrimSpace(inform.DeviceID.OUI) == "" {
+	if problem := checkIdentity(&inform.DeviceID); problem != "" {
 		h.s.metrics.deny("no_identity")
-		return &cwmp.Fault{FaultCode: cwmp.FaultACSInvalidArguments, FaultString: "OUI and SerialNumber must not be empty"}
+		return &cwmp.Fault{FaultCode: cwmp.FaultACSInvalidArguments, FaultString: problem}
 	}
 	id := inform.DeviceID.Key()
 	d, err := h.s.store.Device(ctx, id)
@@ -155,6 +155,21 @@ func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.
 	h.s.metrics.informed()
 	h.s.rings.sessionStarted(id)
 	return nil
+}
+
+// maxIdentity bounds each part of an identity, in bytes: four times the 64 characters of TR-069 A.3.3.1, Table 37.
+const maxIdentity = 256
+
+// checkIdentity says what keeps a DeviceId from naming a device, empty where it does. The manufacturer is display only, and is cut.
+func checkIdentity(d *cwmp.DeviceID) string {
+	switch {
+	case strings.TrimSpace(d.SerialNumber) == "" || strings.TrimSpace(d.OUI) == "":
+		return "OUI and SerialNumber must not be empty"
+	case len(d.OUI) > maxIdentity || len(d.ProductClass) > maxIdentity || len(d.SerialNumber) > maxIdentity:
+		return "OUI, ProductClass and SerialNumber must have 64 characters at most"
+	}
+	d.Manufacturer = clip(d.Manufacturer, maxIdentity)
+	return ""
 }
 
 // weigh lets the Inform decide what it proves, and moves the next action into the session.

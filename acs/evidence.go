@@ -9,20 +9,29 @@ import (
 
 // informFacts is what an Inform proves about reboots.
 type informFacts struct {
-	at       time.Time
-	session  string
-	booted   bool     // 1 BOOT, or M Reboot without a key
-	keys     []string // CommandKeys of M Reboot events, empty ones left out
-	retries  int
-	codes    []string // for the evidence
-	mReboots int
+	at           time.Time
+	session      string
+	booted       bool     // 1 BOOT, or M Reboot without a key
+	bootstrapped bool     // 0 BOOTSTRAP
+	keys         []string // CommandKeys of M Reboot events, empty ones left out
+	retries      int
+	codes        []string // for the evidence, maxEvents at most
+	mReboots     int
 }
 
+// maxEvents is how many events an Inform holds (TR-069 A.3.3.1, Table 37); the codes of more are not kept.
+const maxEvents = 64
+
+// factsOf keeps what an Inform says of boots. The Inform itself, which can be megabytes, must not live as long as its session.
 func factsOf(inform *cwmp.Inform, session string, at time.Time) informFacts {
 	f := informFacts{at: at, session: session, retries: inform.Retries()}
 	for _, e := range inform.Events {
-		f.codes = append(f.codes, clip(e.EventCode, 64))
+		if len(f.codes) < maxEvents {
+			f.codes = append(f.codes, clip(e.EventCode, 64))
+		}
 		switch {
+		case e.Is(cwmp.EventBootstrap):
+			f.bootstrapped = true
 		case e.Is(cwmp.EventBoot):
 			f.booted = true
 		case e.Is(cwmp.EventMReboot):

@@ -29,7 +29,7 @@ func (h *Sessions) nextProvision(_ context.Context, c *conversation) (cwmp.Messa
 	p := h.cfg.Provision
 	facts := &c.device.Facts
 	first := facts.ProvisionedAt.IsZero() && (facts.ConnectionRequest.IsZero() || !p.ConnectionRequest)
-	again := !facts.ProvisionedAt.IsZero() && c.bootstrapped()
+	again := !facts.ProvisionedAt.IsZero() && c.facts.bootstrapped
 	if c.provisioned || !p.ConnectionRequest && p.PeriodicInform == 0 || !first && !again {
 		return nil, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,8 @@ import (
 const maxLearned = 2000
 
 // report stores what the Inform says of the device.
-func (h *Sessions) report(ctx context.Context, sess *cwmp.Session, c *conversation, now time.Time) error {
+func (h *Sessions) report(ctx context.Context, sess *cwmp.Session, c *conversation, in *cwmp.Inform, now time.Time) error {
 	r := c.device.Reported
-	in := c.inform
 	if r.FirstInform.IsZero() {
 		r.FirstInform = now
 	}
@@ -102,7 +100,7 @@ func (h *Sessions) learn(ctx context.Context, device string, list []cwmp.Paramet
 // other form, and what works is remembered.
 func (h *Sessions) learnDeclaration(sess *cwmp.Session, c *conversation) {
 	r := &c.device.Reported
-	retries := c.inform.Retries()
+	retries := c.facts.retries
 	if retries > 0 && h.isStalled(c.device.ID) && (!r.XMLDeclarationKnown || retries >= 3) {
 		r.XMLDeclaration = !r.XMLDeclaration
 		r.XMLDeclarationKnown = false
@@ -160,9 +158,4 @@ func (c *conversation) rootOf() string {
 		return c.device.Reported.Root
 	}
 	return "InternetGatewayDevice."
-}
-
-// bootstrapped reports whether the device came from its factory state.
-func (c *conversation) bootstrapped() bool {
-	return slices.ContainsFunc(c.inform.Events, func(e cwmp.Event) bool { return e.Is(cwmp.EventBootstrap) })
 }

@@ -61,7 +61,6 @@ func NewSessions(s *Service, cfg SessionsConfig) *Sessions {
 // conversation is the handler's state of one session.
 type conversation struct {
 	device  Device
-	inform  *cwmp.Inform
 	facts   informFacts
 	wentOn  bool // the device took InformResponse
 	answers int
@@ -143,10 +142,10 @@ func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.
 		return &cwmp.Fault{FaultCode: cwmp.FaultACSRequestDenied, FaultString: "the credential does not belong to this device"}
 	}
 	now := time.Now()
-	c := &conversation{device: d, inform: inform, facts: factsOf(inform, sessionTag(sess), now)}
+	c := &conversation{device: d, facts: factsOf(inform, sessionTag(sess), now)}
 	sess.State = c
 	h.learnDeclaration(sess, c)
-	if err := h.report(ctx, sess, c, now); err != nil {
+	if err := h.report(ctx, sess, c, inform, now); err != nil {
 		return err
 	}
 	if err := h.weigh(ctx, c, now); err != nil {

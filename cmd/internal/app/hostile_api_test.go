@@ -143,10 +143,17 @@ func (a *siege) foreignThings(t *testing.T) {
 	p := a.reboot(t, "mine")
 	other := a.newClient(t, wire.ClientCreate{Name: "other"})
 	for _, x := range []struct{ method, path, body string }{
-		{"GET", "/protocols/" + p, ""}, {"GET", "/protocols/" + p + "?wait=1s", ""}, {"POST", "/protocols/" + p + "/cancel", ""},
-		{"GET", "/webhooks/" + hook.ID, ""}, {"PATCH", "/webhooks/" + hook.ID, `{"description":"x"}`}, {"DELETE", "/webhooks/" + hook.ID, ""},
-		{"POST", "/webhooks/" + hook.ID + "/test", ""}, {"GET", "/webhooks/" + hook.ID + "/deliveries", ""},
-		{"GET", "/deliveries/" + tested.Delivery.ID, ""}, {"GET", "/deliveries/" + tested.Delivery.ID + "/attempts", ""}, {"POST", "/deliveries/" + tested.Delivery.ID + "/replay", ""},
+		{"GET", "/protocols/" + p, ""},
+		{"GET", "/protocols/" + p + "?wait=1s", ""},
+		{"POST", "/protocols/" + p + "/cancel", ""},
+		{"GET", "/webhooks/" + hook.ID, ""},
+		{"PATCH", "/webhooks/" + hook.ID, `{"description":"x"}`},
+		{"DELETE", "/webhooks/" + hook.ID, ""},
+		{"POST", "/webhooks/" + hook.ID + "/test", ""},
+		{"GET", "/webhooks/" + hook.ID + "/deliveries", ""},
+		{"GET", "/deliveries/" + tested.Delivery.ID, ""},
+		{"GET", "/deliveries/" + tested.Delivery.ID + "/attempts", ""},
+		{"POST", "/deliveries/" + tested.Delivery.ID + "/replay", ""},
 	} {
 		refused(t, x.method+" "+x.path, a.raw(t, x.method, "/api/v1"+x.path, other.Token, x.body), 404, wire.CodeNotFound)
 	}

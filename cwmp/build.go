@@ -4,24 +4,28 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/beevik/etree"
 )
 
-// A builder makes the tree of what a scanner finds, without comments and processing instructions. A nil builder makes
-// nothing.
+// A builder makes the tree of what a scanner finds, without comments and processing instructions. Names are given by
+// their offsets. A nil builder makes nothing.
+//
+// A name in the tree keeps the whole message in memory: what outlives the tree must be a copy. Texts and attribute
+// values are copies.
 type builder struct {
 	root, at *etree.Element
-	names    map[string]string // one string for all uses of a name: messages use few, and often
-	attrs    []etree.Attr      // of the tag in hand
+	message  string       // names are parts of it
+	attrs    []etree.Attr // of the tag in hand
 	buf      []byte
 }
 
 // buildTree makes the tree of a document that a scan with these limits has found good, or has repaired.
 func buildTree(b []byte, l Limits) (*etree.Element, error) {
 	l.TextLength = len(b) // repairs lengthen texts
-	t := &builder{names: make(map[string]string)}
+	t := &builder{message: string(b)}
 	s := scanner{b: b, l: l, tree: t}
 	if _, err := s.scan(); err != nil || len(s.edits) > 0 {
 		return nil, fmt.Errorf("%w: mistakes that a repair does not mend", ErrMalformed)
@@ -29,13 +33,13 @@ func buildTree(b []byte, l Limits) (*etree.Element, error) {
 	return t.root, nil
 }
 
-func (t *builder) start(name []byte) {
+func (t *builder) start(from, to int) {
 	if t == nil {
 		return
 	}
 	// Not by CreateElement(name): it takes a name that begins or ends with a colon for one with a prefix.
 	e := etree.NewElement("")
-	e.Space, e.Tag = t.name(name)
+	e.Space, e.Tag = t.name(from, to)
 	if t.at == nil {
 		t.root = e
 	} else {
@@ -44,10 +48,10 @@ func (t *builder) start(name []byte) {
 	t.at = e
 }
 
-func (t *builder) attribute(name, value []byte) {
+func (t *builder) attribute(from, to int, value []byte) {
 	if t != nil {
 		a := etree.Attr{Value: t.read(value)}
-		a.Space, a.Key = t.name(name)
+		a.Space, a.Key = t.name(from, to)
 		t.attrs = append(t.attrs, a)
 	}
 }
@@ -79,13 +83,9 @@ func (t *builder) literal(b []byte) {
 	}
 }
 
-func (t *builder) name(b []byte) (space, local string) {
-	s, ok := t.names[string(b)]
-	if !ok {
-		s = string(b)
-		t.names[s] = s
-	}
-	if i := bytes.IndexByte(b, ':'); i > 0 && i < len(b)-1 {
+func (t *builder) name(from, to int) (space, local string) {
+	s := t.message[from:to]
+	if i := strings.IndexByte(s, ':'); i > 0 && i < len(s)-1 {
 		return s[:i], s[i+1:]
 	}
 	return "", s

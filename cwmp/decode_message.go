@@ -223,7 +223,7 @@ func faultCode(s string) (code int, raw string) {
 func isFaultCode(n int) bool { return n >= 8000 && n <= 8899 || n >= 9000 && n <= 9899 }
 
 func other(e *etree.Element) *Other {
-	o := &Other{Name: e.Tag, ParameterList: parameterValues(e)}
+	o := &Other{Name: strings.Clone(e.Tag), ParameterList: parameterValues(e)}
 	o.collect(e)
 	return o
 }
@@ -240,7 +240,7 @@ func (o *Other) collect(e *etree.Element) {
 				o.Fields = make(map[string]string)
 			}
 			if _, ok := o.Fields[c.Tag]; !ok {
-				o.Fields[c.Tag] = trimmed(c)
+				o.Fields[strings.Clone(c.Tag)] = trimmed(c)
 			}
 		}
 	}

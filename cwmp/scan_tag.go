@@ -43,7 +43,7 @@ func (s *scanner) startTag(pos int) (int, error) {
 	if !isQualifiedName(name) {
 		return 0, s.errorf(ErrMalformed, pos, "an element's name that is none")
 	}
-	s.tree.start(name)
+	s.tree.start(pos+1, end)
 	outside := len(s.declared)
 	s.names = s.names[:0]
 	for {
@@ -120,7 +120,7 @@ func (s *scanner) attribute(start, pos int) (int, error) {
 	if p, ok := bytes.CutPrefix(name, []byte("xmlns:")); ok {
 		s.declared = append(s.declared, p)
 	}
-	s.tree.attribute(name, s.b[from:to])
+	s.tree.attribute(pos, pos+len(name), s.b[from:to])
 	return to + 1, s.attributeValue(from, to)
 }
 

@@ -64,7 +64,7 @@ func NextStep(a Action) string {
 		return "The device took the values; they are being read back."
 	case StageSent:
 		if a.Kind == KindReboot {
-			return "The reboot was handed to the device; waiting for its answer or for it to come back. It is not sent again."
+			return "The reboot was handed to the device; waiting for its answer or for it to come back. It is sent again only if the device proves that it did not reboot."
 		}
 		return "The values were handed to the device; waiting for its answer. They are sent again if the session broke off."
 	case StageInSession:
@@ -72,8 +72,8 @@ func NextStep(a Action) string {
 	case StageWaking:
 		return "The device was asked to call in; waiting for its session."
 	}
-	if a.Ring == nil {
-		return "Waiting for the device to be reached, or to call in by itself."
+	if a.Ring == nil || a.Ring.Reason == "" {
+		return "Waiting for the device to be reached, or to call in by itself; earlier requests for the device go first."
 	}
 	return "Waiting: the last connection request failed, since " + explainRing(a.Ring.Reason) + ". " + adviseRing(a.Ring.Reason)
 }

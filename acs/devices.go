@@ -83,6 +83,17 @@ type DevicePut struct {
 	ConnectionRequest, CWMPAuth                         *Credential
 }
 
+// taken tells which name is another device's; the store does not say which.
+func (p *DevicePut) taken() error {
+	switch {
+	case p.CWMPAuth == nil:
+		return &InvalidError{"router_id", "belongs to another device"}
+	case p.RouterID == nil:
+		return &InvalidError{"cwmp_auth.username", "belongs to another device"}
+	}
+	return &InvalidError{"router_id", "belongs to another device, or cwmp_auth.username does"}
+}
+
 // PutDevice stores what the provider says of a device, which need not have called in yet: id is OUI-ProductClass-SerialNumber, each
 // part percent-encoded. created tells that nothing was known of it.
 func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePut) (d Device, created bool, err error) {
@@ -118,7 +129,7 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 			continue
 		}
 		if errors.Is(err, ErrExists) {
-			return Device{}, false, &InvalidError{"router_id", "or the cwmp_auth user name belongs to another device"}
+			return Device{}, false, p.taken()
 		}
 		if err == nil {
 			s.rings.renew(id)

@@ -174,7 +174,15 @@ func TestDevices(t *testing.T) {
 	if len(found.Items) != 1 || found.Items[0].ID != id {
 		t.Errorf("search: got %+v", found)
 	}
-	s.do(t, "PUT", "/api/v1/devices/"+modem, erp.token, `{"router_id": "R1"}`).problem(t, 400, wire.CodeInvalidRequest)
+	s.do(t, "PUT", r.header.Get("Location"), erp.token, `{"cwmp_auth": {"username": "cpe", "password": "x"}}`)
+	for body, want := range map[string]string{
+		`{"router_id": "R1"}`: "router_id", `{"cwmp_auth": {"username": "cpe", "password": "x"}}`: "cwmp_auth.username",
+	} {
+		got := s.do(t, "PUT", "/api/v1/devices/"+modem, erp.token, body).problem(t, 400, wire.CodeInvalidRequest)
+		if got.Field != want || got.Detail != "belongs to another device" {
+			t.Errorf("%s: got field %q, detail %q, want field %q", body, got.Field, got.Detail, want)
+		}
+	}
 	s.do(t, "PUT", "/api/v1/devices/nonsense", erp.token, `{}`).problem(t, 400, wire.CodeInvalidRequest)
 	s.do(t, "GET", "/api/v1/devices/nonsense", erp.token, "").problem(t, 404, wire.CodeNotFound)
 }

@@ -72,7 +72,7 @@ type Delivery struct {
 	CreatedAt  Time   `json:"created_at"`
 	DoneAt     *Time  `json:"done_at"`
 	LastStatus int    `json:"last_status,omitempty"`
-	LastError  string `json:"last_error,omitempty"`
+	LastError  string `json:"last_error,omitempty"` // in words; Attempt.ErrorClass has the class
 }
 
 // Attempt is the record of one POST to an endpoint.

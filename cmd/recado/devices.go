@@ -26,6 +26,9 @@ func (c *devicesCmd) Run(ctx context.Context, s streams) error {
 	}
 	if c.Device != "" {
 		d, err := api.Device(ctx, c.Device)
+		if client.Code(err) == wire.CodeNotFound {
+			return fmt.Errorf("%w; want a device id: recado devices --search TEXT finds it by other names", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -80,6 +83,7 @@ func printDevice(s streams, d wire.Device) error {
 		{"pppoe_login", dash(d.PPPoELogin)},
 		{"mac", dash(d.MAC)},
 		{"city", dash(d.City)},
+		{"pon_port", dash(d.PONPort)},
 		{"tags", dash(strings.Join(d.Tags, ", "))},
 		{"online", d.Online.Estimate + ": " + d.Online.Why},
 		{"last inform", lastInform(d)},

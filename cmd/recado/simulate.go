@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +39,9 @@ func (c *simulateCmd) Run(ctx context.Context, s streams) error {
 	}
 	if slices.Contains(c.Profiles, "all") {
 		c.Profiles = cwmptest.ProfileNames()
+	}
+	if u, err := url.Parse(c.ACS); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usageError{errors.New("--acs is no URL of a server; want one such as http://127.0.0.1:7547/")}
 	}
 	log := &fleetLog{out: s.out, quiet: c.Quiet}
 	fleet, err := cwmptest.NewFleet(cwmptest.FleetConfig{

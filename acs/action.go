@@ -59,7 +59,6 @@ const (
 	ReasonNoAnswer           Reason = "no_answer"            // sent; the device never answered
 	ReasonNoBoot             Reason = "no_boot_after_reboot" // accepted; no boot seen
 	ReasonNotVerified        Reason = "not_verified"         // applied; the values could not be read back
-	ReasonBehindOther        Reason = "behind_another_action"
 	ReasonCancelledByClient  Reason = "cancelled_by_client"
 	ReasonSessionIncomplete  Reason = "session_incomplete" // sessions came and broke off before the request could go out
 	ReasonMethodNotSupported Reason = "method_not_supported"

@@ -35,8 +35,6 @@ type ServiceConfig struct {
 	// IdempotencyKey is the secret key that request bodies are bound to idempotency keys with; it has to outlive a restart. Empty: one
 	// that does not.
 	IdempotencyKey []byte
-	// AdminToken, where given (32 characters or more), is an admin's token that no store keeps.
-	AdminToken string
 }
 
 // Service is the northbound door: clients submit, follow and cancel actions, and see devices. It is safe for concurrent use.
@@ -45,7 +43,6 @@ type Service struct {
 	log     *slog.Logger
 	metrics *Metrics
 	macKey  []byte
-	admin   string // SHA-256 of the admin token, in hex; empty: none
 	hub     hub
 	rings   *ringBook
 	// deadlines wakes the Sweeper when an action may be due earlier than it thinks.
@@ -60,12 +57,6 @@ func NewService(store Store, cfg ServiceConfig) (*Service, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.AdminToken != "" {
-		if len(cfg.AdminToken) < MinAdminToken {
-			return nil, fmt.Errorf("admin token has %d characters; give %d or more", len(cfg.AdminToken), MinAdminToken)
-		}
-		s.admin = hashToken(cfg.AdminToken)
 	}
 	if len(s.macKey) == 0 {
 		s.macKey = make([]byte, 32)

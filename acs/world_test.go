@@ -355,5 +355,3 @@ func event(code string) cwmp.Event { return cwmp.Event{EventCode: code} }
 func mReboot(a acs.Action) cwmp.Event {
 	return cwmp.Event{EventCode: cwmp.EventMReboot, CommandKey: a.ID.CommandKey()}
 }
-
-func newStore() acs.Store { return memstore.New() }

@@ -24,7 +24,7 @@ type Session struct {
 	// XMLDeclaration makes every answer of this session start with an XML declaration; the handler may set it in
 	// Inform (some firmware needs it, other firmware breaks on it).
 	XMLDeclaration bool
-	// State belongs to the handler.
+	// State belongs to the handler, until End has returned.
 	State any
 }
 

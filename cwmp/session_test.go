@@ -138,6 +138,26 @@ func TestSessionNeedsSerialNumber(t *testing.T) {
 	h.wantCalls(t)
 }
 
+func TestSessionForgetsTheStateOfTheHandler(t *testing.T) {
+	var kept *cwmp.Session
+	atEnd := any(nil)
+	h := &script{
+		onInform: func(_ context.Context, s *cwmp.Session, _ *cwmp.Inform) error {
+			s.State = "large"
+			kept = s
+			return nil
+		},
+		end: func(s *cwmp.Session, _ cwmp.EndReason) { atEnd = s.State },
+	}
+	c := startACS(t, cwmp.ServerConfig{Handler: h}).cpe("192.0.2.7")
+	c.inform("A")
+	c.wantStatus(204, "")
+	c.wantStatus(204, "") // the turn is over: the connection is open, and has its last session
+	if atEnd != "large" || kept.State != nil {
+		t.Errorf("State at the end and after it: got %v and %v, want it to be there at the end only", atEnd, kept.State)
+	}
+}
+
 func TestSessionRequestsOfTheCPE(t *testing.T) {
 	secret := errors.New("secret of the store")
 	h := &script{request: func(m cwmp.Message) (cwmp.Message, error) {

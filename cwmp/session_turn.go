@@ -48,6 +48,8 @@ func (s *Server) finish(ss *session, reason EndReason) {
 	}
 	// Before the session leaves the table: a new Inform of the device must find it until its end has been told.
 	_ = s.guard(ss, "End", func() error { s.cfg.Handler.End(&ss.pub, reason, unanswered); return nil })
+	// The connection remembers its last session for as long as it is open: what the handler kept is not to stay with it.
+	ss.pub.State = nil
 	s.table.remove(ss, true)
 	lasted := time.Since(ss.started)
 	s.cfg.Observer.SessionEnded(reason, lasted)

@@ -86,7 +86,11 @@ func (r *replyReader) statusLine() (int, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		return parseStatusLine(line)
+		status, malformed := parseStatusLine(line)
+		if malformed != nil && err != nil && err != io.EOF {
+			return 0, err // half a line, broken off: no answer rather than a wrong one
+		}
+		return status, malformed
 	}
 }
 

@@ -136,6 +136,7 @@ func TestRequesterReplies(t *testing.T) {
 		"closed after the challenge, no 200":  {canned: []string{digest401, ""}, want: cwmp.RequestReset},
 		"401 that ends before its challenge":  {canned: []string{"HTTP/1.1 401 x\r\nServer: y"}, want: cwmp.RequestBadChallenge, status: 401},
 		"hangs":                               {canned: []string{""}, hold: true, want: cwmp.RequestTimeout},
+		"hangs in the status line":            {canned: []string{"HTTP/1"}, hold: true, want: cwmp.RequestTimeout},
 		"hangs after the challenge":           {canned: []string{digest401, ""}, hold: true, want: cwmp.RequestTimeout},
 		"hangs in the header of a 401":        {canned: []string{"HTTP/1.1 401 x\r\nServer: y\r\n"}, hold: true, want: cwmp.RequestTimeout},
 		"no blank line, and stays open":       {canned: []string{"HTTP/1.1 401 x\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\n", "HTTP/1.1 200 OK\n"}, hold: true},

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -90,7 +92,8 @@ func (a *API) log(c echo.Context, start time.Time, err error) {
 		attrs = append(attrs, slog.String("client", who))
 	}
 	level := slog.LevelInfo
-	if err != nil && w.Status >= http.StatusInternalServerError {
+	// A long poll that its client or a stop gave up is no trouble of the server's.
+	if err != nil && w.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		level = slog.LevelError
 		attrs = append(attrs, slog.String("error", err.Error()))
 		if p, ok := asPanic(err); ok {

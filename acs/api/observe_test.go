@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,6 +56,19 @@ func TestPanics(t *testing.T) {
 			}
 			as[wire.List[wire.Device]](t, s.do(t, "GET", "/api/v1/devices", s.admin, ""), 200)
 		})
+	}
+}
+
+// TestGivenUp has clients hang up in the middle: that is no error of the server's, while a time limit of its own is.
+func TestGivenUp(t *testing.T) {
+	for level, reason := range map[string]error{"INFO": context.Canceled, "ERROR": context.DeadlineExceeded} {
+		s := newServer(t, func(c *api.Config) {
+			c.Actions = broken{c.Actions, func() error { return fmt.Errorf("read: %w", reason) }}
+		})
+		s.do(t, "GET", "/api/v1/protocols", s.admin, "").problem(t, 503, wire.CodeUnavailable)
+		if line := s.lastLine(t); line["level"] != level {
+			t.Errorf("log of %v: got %v, want level %s", reason, line, level)
+		}
 	}
 }
 

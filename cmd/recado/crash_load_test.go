@@ -228,8 +228,10 @@ func (l *crashLoad) startDevices(cwmpURL string) {
 	runs(l.t, "fleet", fleet.Run)
 }
 
-// ask starts clients that ask without end until stop is closed. Each request is repeated under its key until its fate is known.
-func (l *crashLoad) ask(stop <-chan struct{}) {
+// ask starts clients that ask until end is called, which waits for them. Each request is repeated under its key until its fate is
+// known.
+func (l *crashLoad) ask() (end func()) {
+	stop := make(chan struct{})
 	for n := range crashAskers {
 		l.askers.Go(func() {
 			c := l.clients[n%len(l.clients)]
@@ -244,6 +246,10 @@ func (l *crashLoad) ask(stop <-chan struct{}) {
 			}
 		})
 	}
+	return sync.OnceFunc(func() {
+		close(stop)
+		l.askers.Wait()
+	})
 }
 
 func (l *crashLoad) submit(c *crashClient, rng *rand.Rand, key string) {

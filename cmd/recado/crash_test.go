@@ -44,15 +44,14 @@ func TestCrash(t *testing.T) {
 	c.load.startDevices("http://" + c.server.cwmp + "/")
 	runs(t, "watcher", c.load.watch)
 
-	stop := make(chan struct{})
 	first := time.Now()
-	c.load.ask(stop)
+	endLoad := c.load.ask()
+	t.Cleanup(endLoad)            // where the test ends before its time
 	late := max(1, *crashKills/5) // of the kills, while deadlines pass
 	for range *crashKills - late {
 		c.kill(100*time.Millisecond, 800*time.Millisecond)
 	}
-	close(stop)
-	c.load.askers.Wait()
+	endLoad()
 	c.load.heal()
 	c.passDeadlines(first, late)
 	h := c.end()

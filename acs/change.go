@@ -108,14 +108,16 @@ func (s *Service) conclude(ctx context.Context, a Action, v verdict) error {
 	return err
 }
 
-// expire ends an action at its deadline, or its watch at that one's end.
+// expire ends an action at its deadline, or its watch at that one's end: which of them is due is told by a. Where somebody else ended
+// a pending one first, its watch has just begun, and goes on.
 func (s *Service) expire(ctx context.Context, a Action) (Action, error) {
+	pending := !a.Status.Final()
 	return s.change(ctx, a, func(a *Action, now time.Time) error {
 		switch {
 		case !a.Status.Final():
 			reason, detail := a.timeoutReason()
 			a.finish(now, verdict{status: StatusTimeout, reason: reason, detail: detail})
-		case !a.WatchUntil.IsZero():
+		case !pending && !a.WatchUntil.IsZero():
 			a.WatchUntil = time.Time{}
 			a.note(now, "watch_ended", "the device did nothing more about it in 24 h")
 		default:

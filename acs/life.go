@@ -120,6 +120,20 @@ func (a *Action) send(now time.Time, session string, key Protocolo, inBoot bool)
 	a.note(now, "sent", detail)
 }
 
+// unsend: no byte of the request left after all; what was before it was marked as sent holds again.
+func (a *Action) unsend(now time.Time, before *Action) {
+	a.Sends, a.SentAt, a.SentSession, a.SentInBoot, a.BootKey = before.Sends, before.SentAt, before.SentSession, before.SentInBoot, before.BootKey
+	const detail = "the request did not leave"
+	if !a.Status.Final() {
+		a.requeue(now, detail)
+		return
+	}
+	a.note(now, "not_done", detail)
+	if a.SentAt.IsZero() {
+		a.WatchUntil = time.Time{} // there is nothing to watch for
+	}
+}
+
 // accept: the device answered, and proof is awaited.
 func (a *Action) accept(now time.Time, detail string) {
 	a.Stage = StageAccepted

@@ -2,6 +2,7 @@ package acs_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -110,5 +111,101 @@ func TestDeadlineNoticedTwiceKeepsTheWatch(t *testing.T) {
 			w.t.Errorf("late: got %+v, want success\ntimeline: %s", got.Late, timeline(got))
 		}
 		w.wantEvents(a, wire.ActionTimedOut, wire.ActionLateResult)
+	})
+}
+
+// A store that is slow to write: the mark was made before the deadline, and is on disk only after it.
+func TestNothingLeavesWhenTheMarkTookUntilAfterTheDeadline(t *testing.T) {
+	for _, kind := range []acs.Kind{acs.KindReboot, acs.KindParametersUpdate} {
+		t.Run(string(kind), func(t *testing.T) {
+			inHookedWorld(t, func(w *world, s *hookedStore) {
+				c := w.known("1")
+				var a acs.Action
+				if kind == acs.KindReboot {
+					a = w.reboot(c)
+				} else {
+					a = w.update(c, false, "Device.X", "1")
+				}
+				tk := c.open(periodic)
+				m, err := w.h.Next(w.t.Context(), tk.s)
+				if err != nil || m == nil {
+					w.t.Fatalf("next: got %v, %v, want a request", m, err)
+				}
+				time.Sleep(time.Hour - time.Millisecond)
+				s.updated = func(acs.Action) { time.Sleep(time.Second) }
+				if err := w.h.Sending(w.t.Context(), tk.s, m); !errors.Is(err, acs.ErrPastDeadline) {
+					w.t.Errorf("sending: got %v, want ErrPastDeadline", err)
+				}
+				s.updated = nil
+				tk.end(cwmp.EndError, nil)
+				beside(w.t, acs.NewSweeper(w.svc).Run, func() { time.Sleep(time.Second) })
+				got := w.action(a)
+				if got.Status != acs.StatusTimeout || got.Sends != 0 || !got.SentAt.IsZero() {
+					w.t.Errorf("action: got %s with %d sends at %v, want timeout and never sent", got.Status, got.Sends, got.SentAt)
+				}
+			})
+		})
+	}
+}
+
+// Two reboots were proven not done and are asked again as one; the mark of the second is taken back. Should the first asking have its
+// effect after all, that is still known.
+func TestAMarkTakenBackLeavesTheEarlierSending(t *testing.T) {
+	inHookedWorld(t, func(w *world, s *hookedStore) {
+		c := w.known("1")
+		a, b := w.reboot(c), w.reboot(c)
+		c.sendReboot(a)
+		time.Sleep(6 * time.Minute)
+		tk := c.open(periodic)
+		tk.answer(tk.wantRead("Device.DeviceInfo.UpTime"), values("Device.DeviceInfo.UpTime", "90000"))
+		m, err := w.h.Next(w.t.Context(), tk.s)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		full := errors.New("disk full")
+		s.updating = func(u acs.Action) error {
+			if u.ID == a.ID && u.Stage == acs.StageSent {
+				return full
+			}
+			return nil
+		}
+		if err := w.h.Sending(w.t.Context(), tk.s, m); !errors.Is(err, full) {
+			w.t.Fatalf("sending: got %v, want the store's error", err)
+		}
+		s.updating = nil
+		tk.end(cwmp.EndError, nil)
+		if got := w.want(b, acs.StatusPending, acs.StageQueued, ""); got.Sends != 1 || got.BootKey != a.ID || got.SentAt.IsZero() {
+			w.t.Errorf("second: got %d sends, key %s, at %v; want the first sending as it was", got.Sends, got.BootKey, got.SentAt)
+		}
+		c.open(boot, mReboot(a)).wantNone()
+		w.want(a, acs.StatusSuccess, acs.StageQueued, "")
+		w.want(b, acs.StatusSuccess, acs.StageQueued, "")
+	})
+}
+
+// The handler's time is up when a mark has to be taken back: that must not keep it on.
+func TestAMarkIsTakenBackThoughTheTimeIsUp(t *testing.T) {
+	inHookedWorld(t, func(w *world, s *hookedStore) {
+		c := w.known("1")
+		a, b := w.reboot(c), w.reboot(c)
+		tk := c.open(periodic)
+		ctx, cancel := context.WithCancel(w.t.Context())
+		m, err := w.h.Next(ctx, tk.s)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		s.updating = func(u acs.Action) error {
+			if u.ID == a.ID && u.Stage == acs.StageSent {
+				cancel()
+				return ctx.Err()
+			}
+			return nil
+		}
+		if err := w.h.Sending(ctx, tk.s, m); !errors.Is(err, context.Canceled) {
+			w.t.Fatalf("sending: got %v, want canceled", err)
+		}
+		s.updating = nil
+		tk.end(cwmp.EndError, nil)
+		w.want(b, acs.StatusPending, acs.StageQueued, "")
 	})
 }

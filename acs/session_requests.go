@@ -75,49 +75,61 @@ func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Messa
 	}
 	lead := c.current[0]
 	inBoot := c.facts.booted || c.facts.mReboots > 0
-	marked := c.current[:0:0]
+	var marks []mark
 	for _, a := range slices.Backward(c.current) {
+		var before Action
 		a, err := h.s.change(ctx, a, func(a *Action, now time.Time) error {
 			again := a.Kind == KindParametersUpdate && a.Stage == StageSent && !a.Status.Final()
 			if !a.unsent() && !again {
 				return errUnchanged
 			}
+			before = *a
 			a.send(now, sessionTag(sess), lead.ID, inBoot)
 			return nil
 		})
 		sent := err == nil && a.InFlight() && a.SentSession == sessionTag(sess)
+		if sent {
+			marks = append(marks, mark{before: before, sent: a})
+		}
+		if a.ID != lead.ID {
+			continue // where it was cancelled or ended meanwhile, it shares nothing
+		}
 		switch {
-		case sent:
-			marked = append(marked, a)
-		case a.ID != lead.ID:
-			continue // cancelled or ended meanwhile: it shares nothing
-		default:
-			h.unsend(ctx, marked)
-			if err == nil {
-				err = ErrFinished
-			}
+		case err == nil && !sent:
+			err = ErrFinished
+		case err == nil && !time.Now().Before(a.DeadlineAt):
+			err = ErrPastDeadline // the store took its time
+		}
+		if err != nil {
+			h.unsend(ctx, marks)
 			return fmt.Errorf("mark action %s as sent: %w", a.ID, err)
 		}
 	}
-	slices.Reverse(marked)
-	c.current = marked
+	slices.Reverse(marks)
+	c.current = nil
+	for _, m := range marks {
+		c.current = append(c.current, m.sent)
+	}
 	return nil
 }
 
-// unsend takes back the mark of actions whose request did not leave: no byte was written.
-func (h *Sessions) unsend(ctx context.Context, marked []Action) {
-	for _, a := range marked {
-		_, err := h.s.change(ctx, a, func(a *Action, now time.Time) error {
-			if !a.InFlight() {
+// mark is an action that was marked as sent, and how it was before.
+type mark struct{ before, sent Action }
+
+// unsend takes back marks of a request that did not leave: no byte was written. That the session's time is up does not matter.
+func (h *Sessions) unsend(ctx context.Context, marks []mark) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, m := range marks {
+		_, err := h.s.change(ctx, m.sent, func(a *Action, now time.Time) error {
+			if !a.InFlight() && !a.watched() {
 				return errUnchanged
 			}
-			a.Sends--
-			a.SentAt, a.SentSession, a.BootKey = time.Time{}, "", Protocolo{}
-			a.requeue(now, "the request did not leave")
+			a.unsend(now, &m.before)
 			return nil
 		})
 		if err != nil {
-			h.log.Error("take back a mark", "action", a.ID, "error", err)
+			h.log.Error("take back a mark", "action", m.sent.ID, "error", err)
 		}
 	}
 }

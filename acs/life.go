@@ -162,7 +162,7 @@ func (a *Action) finish(now time.Time, v verdict) {
 	a.FinishedAt = now
 	a.Fault, a.Evidence = v.fault, v.evidence
 	a.Applied, a.Verified, a.Unverifiable, a.Mismatched = v.applied, v.verified, v.unverifiable, v.mismatched
-	if v.status == StatusTimeout && !a.SentAt.IsZero() && a.InFlightStage() {
+	if v.status == StatusTimeout && !a.SentAt.IsZero() {
 		a.WatchUntil = now.Add(WatchFor)
 	}
 	for i := range a.Parameters {
@@ -174,9 +174,6 @@ func (a *Action) finish(now time.Time, v verdict) {
 	}
 	a.note(now, string(v.status), detail)
 }
-
-// InFlightStage reports whether the stage is one in which the device has the request.
-func (a *Action) InFlightStage() bool { return a.Stage == StageSent || a.Stage == StageAccepted }
 
 // late: the device acted after the timeout. The status stays.
 func (a *Action) late(now time.Time, v verdict, event string) {

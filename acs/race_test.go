@@ -209,3 +209,22 @@ func TestAMarkIsTakenBackThoughTheTimeIsUp(t *testing.T) {
 		w.want(b, acs.StatusPending, acs.StageQueued, "")
 	})
 }
+
+// What was sent stays under watch though the device had not done it when it was last heard of.
+func TestRebootProvenNotDoneIsWatchedAfterItsDeadline(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		a := w.reboot(c)
+		c.sendReboot(a)
+		time.Sleep(59 * time.Minute)
+		tk := c.open(periodic)
+		tk.answer(tk.wantRead("Device.DeviceInfo.UpTime"), values("Device.DeviceInfo.UpTime", "90000"))
+		tk.end(cwmp.EndTimeout, nil)
+		time.Sleep(2 * time.Minute)
+		if got := w.action(a); got.Status != acs.StatusTimeout || got.WatchUntil.IsZero() {
+			w.t.Fatalf("action: got %s, watched until %v; want timeout under watch", got.Status, got.WatchUntil)
+		}
+		c.open(boot, mReboot(a)).wantNone()
+		w.wantEvents(a, wire.ActionTimedOut, wire.ActionLateResult)
+	})
+}

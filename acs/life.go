@@ -180,7 +180,7 @@ func (a *Action) late(now time.Time, v verdict, event string) {
 	a.Late = &Late{At: now, Status: v.status, Event: event}
 	a.WatchUntil = time.Time{}
 	a.Fault, a.Evidence = v.fault, v.evidence
-	a.Applied, a.Verified, a.Unverifiable = v.applied, v.verified, v.unverifiable
+	a.Applied, a.Verified, a.Unverifiable, a.Mismatched = v.applied, v.verified, v.unverifiable, v.mismatched
 	a.note(now, "late_"+string(v.status), "the device acted after the deadline; the result stays timeout")
 }
 

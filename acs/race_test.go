@@ -228,3 +228,25 @@ func TestRebootProvenNotDoneIsWatchedAfterItsDeadline(t *testing.T) {
 		w.wantEvents(a, wire.ActionTimedOut, wire.ActionLateResult)
 	})
 }
+
+// A device whose values differ after the deadline: the late result says so.
+func TestLateMismatchNamesWhatDiffers(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		a := w.update(c, true, "Device.X", "1")
+		tk := c.open(periodic)
+		tk.answer(tk.wantUpdate(a), &cwmp.SetParameterValuesResponse{})
+		q := tk.wantRead("Device.X")
+		time.Sleep(time.Hour)
+		tk.answer(q, values("Device.X", "2"))
+		tk.wantNone()
+		got := w.action(a)
+		if len(got.Mismatched) != 1 || got.Mismatched[0] != "Device.X" {
+			w.t.Errorf("mismatched: got %v, want Device.X", got.Mismatched)
+		}
+		e := w.wantEvents(a, wire.ActionTimedOut, wire.ActionLateResult)[1]
+		if e.Status != "failure" || e.Data.Verified == nil || *e.Data.Verified {
+			w.t.Errorf("event: got %s, verified %v; want failure, false", e.Status, e.Data.Verified)
+		}
+	})
+}

@@ -250,3 +250,27 @@ func TestLateMismatchNamesWhatDiffers(t *testing.T) {
 		}
 	})
 }
+
+// A store that cannot be written refuses Informs: that says nothing about the form of XML that a device takes.
+func TestRefusedInformsDoNotChangeTheFormOfXML(t *testing.T) {
+	inHookedWorld(t, func(w *world, s *hookedStore) {
+		c := w.known("1")
+		s.report = func() error { return acs.ErrUnavailable }
+		in := c.inform(periodic)
+		for _, retries := range []string{"0", "1", "2", "3"} {
+			in.RetryCount = retries
+			tk, err := c.try(in)
+			if err == nil {
+				w.t.Fatal("inform: got no error, want the store's")
+			}
+			tk.end(cwmp.EndError, nil)
+		}
+		s.report = nil
+		in.RetryCount = "4"
+		tk := c.openWith(in)
+		if tk.s.XMLDeclaration {
+			w.t.Error("XML declaration: got one, want none as before")
+		}
+		tk.wantNone()
+	})
+}

@@ -271,7 +271,8 @@ func (h *Sessions) End(sess *cwmp.Session, reason cwmp.EndReason, unanswered cwm
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	id := c.device.ID
-	if !c.wentOn && reason != cwmp.EndShutdown {
+	// Where the session ended by our own fault, the device was given nothing to go on from.
+	if !c.wentOn && reason != cwmp.EndShutdown && reason != cwmp.EndError {
 		h.markStalled(id, true)
 	}
 	more := h.release(ctx, sess, reason, unanswered)

@@ -148,6 +148,33 @@ func TestNothingLeavesWhenTheMarkTookUntilAfterTheDeadline(t *testing.T) {
 	}
 }
 
+// A request that comes while the connector finds the device without work must not be forgotten.
+func TestRequestWhileTheConnectorLooksIsRung(t *testing.T) {
+	inHookedWorld(t, func(w *world, s *hookedStore) {
+		c := w.known("1")
+		first := w.reboot(c)
+		if _, err := w.svc.Cancel(w.t.Context(), w.client, first.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		var met atomic.Bool
+		s.looked = func(string) {
+			if !met.Swap(true) {
+				w.reboot(c)
+			}
+		}
+		beside(w.t, acs.NewConnector(w.svc, w.waker, acs.ConnectorConfig{}).Run, func() {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if !met.Load() {
+				w.t.Error("the connector never looked")
+			}
+			if w.waker.count() == 0 {
+				w.t.Errorf("rings in the first minute: got 0, want some")
+			}
+		})
+	})
+}
+
 // Two reboots were proven not done and are asked again as one; the mark of the second is taken back. Should the first asking have its
 // effect after all, that is still known.
 func TestAMarkTakenBackLeavesTheEarlierSending(t *testing.T) {

@@ -23,7 +23,8 @@ type ringState struct {
 	device   string
 	wanted   bool // work may be waiting
 	ringing  bool
-	sessions int // open now
+	again    bool // more work came while it was ringing: whoever looked may not have seen it
+	sessions int  // open now
 	next     time.Time
 	last     *Ring
 	tries    int // failed or fruitless in a row
@@ -88,6 +89,7 @@ func (b *ringBook) want(device string) {
 	s := b.state(device)
 	first := !s.wanted
 	s.wanted = true
+	s.again = s.again || s.ringing
 	if first && !s.ringing && s.sessions == 0 {
 		b.schedule(s, maxTime(time.Now(), s.next))
 	}
@@ -185,7 +187,7 @@ func (b *ringBook) begin(device string) bool {
 	if s.ringing || s.sessions > 0 || !s.wanted {
 		return false
 	}
-	s.ringing = true
+	s.ringing, s.again = true, false
 	return true
 }
 
@@ -195,6 +197,9 @@ func (b *ringBook) idle(device string, at time.Time) {
 	defer b.mu.Unlock()
 	s := b.state(device)
 	s.ringing = false
+	if at.IsZero() && s.again {
+		at = time.Now()
+	}
 	if at.IsZero() {
 		s.wanted = false
 		return

@@ -25,12 +25,14 @@ type ringState struct {
 	ringing  bool
 	again    bool // more work came while it was ringing: whoever looked may not have seen it
 	sessions int  // open now
-	next     time.Time
-	last     *Ring
-	tries    int // failed or fruitless in a row
-	refused  int // 401 in a row
-	queued   bool
-	touched  time.Time
+	// brought is set by the end of a session in the middle of a ring, left where work was left.
+	brought, left bool
+	next          time.Time
+	last          *Ring
+	tries         int // failed or fruitless in a row
+	refused       int // 401 in a row
+	queued        bool
+	touched       time.Time
 }
 
 // ringBook holds the states and says whose turn it is.
@@ -142,13 +144,19 @@ func (b *ringBook) sessionEnded(device string, more bool) {
 	if !more {
 		s.tries = 0
 	}
-	if s.ringing || s.sessions > 0 {
+	if s.ringing {
+		s.brought, s.left = true, more
 		return
 	}
-	if !more && !s.wanted {
+	if s.sessions > 0 || !more && !s.wanted {
 		return
 	}
 	s.wanted = true
+	b.afterSession(s, more)
+}
+
+// afterSession looks at once what a device needs next, or after a pause where a session left something; b.mu is held.
+func (b *ringBook) afterSession(s *ringState, more bool) {
 	wait := time.Duration(0)
 	if more {
 		// Sessions that bring nothing on must not be called up in a tight loop.
@@ -187,7 +195,7 @@ func (b *ringBook) begin(device string) bool {
 	if s.ringing || s.sessions > 0 || !s.wanted {
 		return false
 	}
-	s.ringing, s.again = true, false
+	s.ringing, s.again, s.brought = true, false, false
 	return true
 }
 
@@ -227,7 +235,15 @@ func (b *ringBook) rang(device string, at time.Time, reason cwmp.RequestReason, 
 	}
 	r := Ring{At: at, Reason: reason, Status: status, Tries: s.tries, NextAt: at.Add(wait)}
 	s.last = &r
-	if s.sessions == 0 {
+	switch {
+	case s.sessions > 0: // its end goes on from here
+	case s.brought:
+		// Devices call in, and may be done, before the last byte of their answer is read.
+		if !s.left {
+			s.tries = 0
+		}
+		b.afterSession(s, s.left)
+	default:
 		b.schedule(s, r.NextAt)
 	}
 	return r

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -75,6 +76,11 @@ func (s *session) tryLock() bool {
 }
 
 func (s *session) unlock() { <-s.turn }
+
+// earlierRequest reports whether id is that of a request of this session before the outstanding one.
+func (s *session) earlierRequest(id string) bool {
+	return id != s.requestID && strings.HasPrefix(id, s.log+"-")
+}
 
 // nextRequestID gives a cwmp:ID that no other request of any session has.
 func (s *session) nextRequestID() string {

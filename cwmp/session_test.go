@@ -264,6 +264,19 @@ func TestSessionAnswers(t *testing.T) {
 			}
 		})
 	}
+	// A CPE whose connection broke, or was slow, may send its last answer again. It is not the answer to the request that went out since.
+	for name, again := range map[string]cwmp.Message{"the last answer again": &cwmp.SetParameterValuesResponse{}, "the last fault again": fault} {
+		t.Run(name, func(t *testing.T) {
+			h := &script{queue: map[string][]cwmp.Message{"A": {&cwmp.SetParameterValues{}, &cwmp.SetParameterValues{}}}}
+			c := startACS(t, cwmp.ServerConfig{Handler: h}).cpe("192.0.2.7")
+			c.inform("A")
+			first := say(t, c.post("").envelope(t).ID, again)
+			c.post(first).envelope(t)
+			c.wantStatus(204, first)
+			h.wantCalls(t, "A Inform", "A Next", "A Sending SetParameterValues", "A Response "+again.Method()+" to SetParameterValues",
+				"A Next", "A Sending SetParameterValues", "A End protocol, SetParameterValues unanswered")
+		})
+	}
 	t.Run("answer to nothing", func(t *testing.T) {
 		h := &script{}
 		c := startACS(t, cwmp.ServerConfig{Handler: h}).cpe("192.0.2.7")

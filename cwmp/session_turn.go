@@ -122,7 +122,8 @@ func (x *exchange) emptyTurn(ctx context.Context, s *session) {
 }
 
 // answerTurn takes the answer to the outstanding request. There is only one, so an answer that fits by name is its answer
-// whatever ID it has (devices drop or fix it); a fault always fits.
+// whatever ID it has (devices drop or fix it); a fault always fits. Only the ID of an earlier request of this session tells that
+// it is none: a CPE that could not read what came for its last answer sends that once more, and what came counts as unanswered.
 func (x *exchange) answerTurn(ctx context.Context, s *session, env *Envelope) {
 	request := s.outstanding
 	_, fault := env.Message.(*Fault)
@@ -130,6 +131,12 @@ func (x *exchange) answerTurn(ctx context.Context, s *session, env *Envelope) {
 		x.log.Debug("answer to nothing that was asked", "session", s.log, "answer", clip(env.Message.Method()))
 		x.finish(s, EndProtocol)
 		x.refuse(http.StatusBadRequest, RefusedProtocol)
+		return
+	}
+	if s.earlierRequest(env.ID) {
+		x.log.Debug("answer once more", "session", s.log, "answer", clip(env.Message.Method()))
+		x.finish(s, EndProtocol)
+		x.leave(s)
 		return
 	}
 	if env.ID != s.requestID {

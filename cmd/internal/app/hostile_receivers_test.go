@@ -31,7 +31,7 @@ func (a *siege) badReceivers(t *testing.T) {
 		receiver       *webhooktest.Receiver
 	}
 	all := map[string]*waiting{}
-	bomb := zipped(repeat("\x00", 50<<20))
+	bomb := zipped(repeat("\x00", 16<<20))
 	for name, x := range map[string]struct {
 		behave webhooktest.Behaviour
 		want   string // class; "" is delivered: the status has decided

@@ -29,7 +29,7 @@ func (h *Sessions) nextProvision(_ context.Context, c *conversation) (cwmp.Messa
 	p := h.cfg.Provision
 	facts := &c.device.Facts
 	first := facts.ProvisionedAt.IsZero() && (facts.ConnectionRequest.IsZero() || !p.ConnectionRequest)
-	again := !facts.ProvisionedAt.IsZero() && c.facts.bootstrapped
+	again := !facts.ProvisionedAt.IsZero() && (c.facts.bootstrapped || h.unprovisioned.has(c.device.ID))
 	if c.provisioned || !p.ConnectionRequest && p.PeriodicInform == 0 || !first && !again {
 		return nil, nil
 	}
@@ -61,6 +61,7 @@ func (h *Sessions) nextProvision(_ context.Context, c *conversation) (cwmp.Messa
 // provisionAnswer keeps what the device took. Credentials are stored only now: where the process dies in between, the device is given
 // new ones at its next session.
 func (h *Sessions) provisionAnswer(ctx context.Context, c *conversation, response cwmp.Message) error {
+	h.unprovisioned.remove(c.device.ID)
 	if f, ok := response.(*cwmp.Fault); ok {
 		h.log.Warn("the device refused to be provisioned", "device", c.device.ID, "fault", f.FaultCode)
 		return nil

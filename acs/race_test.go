@@ -301,3 +301,42 @@ func TestRefusedInformsDoNotChangeTheFormOfXML(t *testing.T) {
 		tk.wantNone()
 	})
 }
+
+// Some clients drop the session when they are provisioned. What is asked of them must get its turn all the same.
+func TestDeviceThatDropsProvisioningIsServed(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{Provision: acs.Provision{ConnectionRequest: true}}, func(w *world) {
+		credentials := func(tk *talk) cwmp.Message {
+			w.t.Helper()
+			m, ok := tk.next().(*cwmp.SetParameterValues)
+			if !ok || len(m.ParameterList) != 2 {
+				w.t.Fatalf("next: got %+v, want the connection-request credentials", m)
+			}
+			return m
+		}
+		c := w.cpe("1")
+		tk := c.open(periodic)
+		tk.end(cwmp.EndTimeout, credentials(tk))
+		a := w.update(c, false, "Device.X", "1")
+		tk = c.open(periodic)
+		tk.answer(tk.wantUpdate(a), &cwmp.SetParameterValuesResponse{})
+		w.want(a, acs.StatusSuccess, acs.StageSent, "")
+		tk.end(cwmp.EndTimeout, credentials(tk))
+		a = w.reboot(c)
+		tk = c.open(periodic)
+		tk.answer(tk.wantReboot(a), &cwmp.RebootResponse{})
+		tk.wantNone()
+		tk = c.open(boot, mReboot(a))
+		w.want(a, acs.StatusSuccess, acs.StageAccepted, "")
+		// It takes them in the end, and is left alone from then on.
+		tk.answer(credentials(tk), &cwmp.SetParameterValuesResponse{})
+		tk.wantNone()
+		c.open(periodic).wantNone()
+		// It came from its factory state, and broke off: what it had is gone still.
+		tk = c.open(event(cwmp.EventBootstrap))
+		tk.end(cwmp.EndTimeout, credentials(tk))
+		tk = c.open(periodic)
+		tk.answer(credentials(tk), &cwmp.SetParameterValuesResponse{})
+		tk.wantNone()
+		c.open(periodic).wantNone()
+	})
+}

@@ -101,7 +101,7 @@ func (h *Sessions) learn(ctx context.Context, device string, list []cwmp.Paramet
 func (h *Sessions) learnDeclaration(sess *cwmp.Session, c *conversation) {
 	r := &c.device.Reported
 	retries := c.facts.retries
-	if retries > 0 && h.isStalled(c.device.ID) && (!r.XMLDeclarationKnown || retries >= 3) {
+	if retries > 0 && h.stalled.has(c.device.ID) && (!r.XMLDeclarationKnown || retries >= 3) {
 		r.XMLDeclaration = !r.XMLDeclaration
 		r.XMLDeclarationKnown = false
 		h.log.Info("trying the other form of XML", "device", c.device.ID, "declaration", r.XMLDeclaration)
@@ -115,7 +115,7 @@ func (h *Sessions) wentOn(c *conversation) {
 		return
 	}
 	c.wentOn = true
-	h.markStalled(c.device.ID, false)
+	h.stalled.remove(c.device.ID)
 }
 
 // settleDeclaration remembers the form of XML that works.
@@ -125,25 +125,6 @@ func (h *Sessions) settleDeclaration(ctx context.Context, c *conversation) error
 	}
 	c.device.Reported.XMLDeclarationKnown = true
 	return h.s.store.Report(ctx, c.device.ID, c.device.Identity, c.device.Reported)
-}
-
-func (h *Sessions) isStalled(device string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, ok := h.stalled[device]
-	return ok
-}
-
-func (h *Sessions) markStalled(device string, stalled bool) {
-	const most = 100_000
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case !stalled:
-		delete(h.stalled, device)
-	case len(h.stalled) < most:
-		h.stalled[device] = struct{}{}
-	}
 }
 
 // setUptime remembers an up-time that was read.

@@ -22,9 +22,22 @@ func (h *Sessions) Next(ctx context.Context, sess *cwmp.Session) (cwmp.Message, 
 		c.uptimeAsked, c.purpose = true, purposeUptime
 		return &cwmp.GetParameterValues{ParameterNames: []string{c.rootOf() + "DeviceInfo.UpTime"}}, nil
 	}
-	if m, err := h.nextProvision(ctx, c); m != nil || err != nil {
-		return m, err
+	// A device may drop its session at being provisioned, each time: one that did is given what was asked of it first.
+	last := h.unprovisioned.has(c.device.ID)
+	if !last {
+		if m, err := h.nextProvision(ctx, c); m != nil || err != nil {
+			return m, err
+		}
 	}
+	m, err := h.nextAction(ctx, sess, c)
+	if m == nil && err == nil && last && !c.rebooted {
+		return h.nextProvision(ctx, c)
+	}
+	return m, err
+}
+
+// nextAction gives what goes on with the oldest action, nil where there is nothing to do now.
+func (h *Sessions) nextAction(ctx context.Context, sess *cwmp.Session, c *conversation) (cwmp.Message, error) {
 	live, err := h.s.store.LiveActions(ctx, c.device.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read actions: %w", err)
@@ -52,6 +65,7 @@ func (h *Sessions) Next(ctx context.Context, sess *cwmp.Session) (cwmp.Message, 
 func (h *Sessions) request(c *conversation, a *Action, live []Action) cwmp.Message {
 	c.current, c.purpose = []Action{*a}, purposeAction
 	if a.Kind == KindReboot {
+		c.rebooted = true
 		for _, b := range live {
 			if b.ID != a.ID && b.Kind == KindReboot && b.unsent() {
 				c.current = append(c.current, b)

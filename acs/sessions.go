@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"recado/cwmp"
@@ -36,9 +35,9 @@ type Sessions struct {
 	cfg   SessionsConfig
 	creds map[string]CPECredential
 
-	mu sync.Mutex
-	// stalled holds devices whose last session ended without their having gone on after InformResponse.
-	stalled map[string]struct{}
+	// stalled holds devices whose last session ended without their having gone on after InformResponse; unprovisioned those that
+	// ended a session in place of an answer to being provisioned.
+	stalled, unprovisioned deviceSet
 }
 
 var (
@@ -50,7 +49,6 @@ var (
 func NewSessions(s *Service, cfg SessionsConfig) *Sessions {
 	h := &Sessions{
 		s: s, log: s.log.With("component", "sessions"), cfg: cfg, creds: make(map[string]CPECredential),
-		stalled: make(map[string]struct{}),
 	}
 	for _, c := range cfg.Credentials {
 		h.creds[c.Username] = c
@@ -68,6 +66,7 @@ type conversation struct {
 	askUptime   bool
 	uptimeAsked bool
 	provisioned bool
+	rebooted    bool // a Reboot was to be sent: nothing goes out after it
 	// current are the actions that the outstanding request belongs to; the first one's CommandKey goes out with it.
 	current []Action
 	verify  *verification
@@ -273,7 +272,10 @@ func (h *Sessions) End(sess *cwmp.Session, reason cwmp.EndReason, unanswered cwm
 	id := c.device.ID
 	// Where the session ended by our own fault, the device was given nothing to go on from.
 	if !c.wentOn && reason != cwmp.EndShutdown && reason != cwmp.EndError {
-		h.markStalled(id, true)
+		h.stalled.add(id)
+	}
+	if c.purpose == purposeProvision && unanswered != nil {
+		h.unprovisioned.add(id)
 	}
 	more := h.release(ctx, sess, reason, unanswered)
 	h.s.rings.sessionEnded(id, more)

@@ -71,15 +71,17 @@ type report struct {
 
 func (r *report) records() (devRecord, seenRecord) {
 	i, p := r.identity, &r.reported
-	return devRecord{
+	dev := devRecord{
 		V: recordVersion, ID: r.id, Maker: i.Manufacturer, OUI: i.OUI, Class: i.ProductClass, Serial: i.SerialNumber,
 		Root: p.Root, Software: p.SoftwareVersion, Hardware: p.HardwareVersion, URL: p.ConnectionRequestURL, MAC: p.MAC,
 		PPPoE: p.PPPoELogin, Namespace: p.Namespace, First: unixNano(p.FirstInform), XML: p.XMLDeclaration,
 		XMLKnown: p.XMLDeclarationKnown, TypesHash: p.TypesHash,
-	}, seenRecord{
+	}
+	seen := seenRecord{
 		V: recordVersion, Inform: unixNano(p.LastInform), Boot: unixNano(p.LastBoot), Events: p.LastEvents, Addr: p.LastAddr,
 		Uptime: int64(p.Uptime), UptimeAt: unixNano(p.UptimeAt), Retries: p.RetryCount,
 	}
+	return dev, seen
 }
 
 func (d *devRecord) identity() cwmp.DeviceID {

@@ -27,6 +27,16 @@ var AllScopes = []Scope{
 // DefaultScopes is what a client gets when none are named.
 var DefaultScopes = []Scope{ScopeActions, ScopeDevicesRead, ScopeDevicesWrite, ScopeWebhooks}
 
+// ClientType is a kind of system, as provider's menus list them.
+type ClientType string
+
+// Kinds of systems.
+const (
+	ClientGeneric  ClientType = "generic"
+	ClientERP      ClientType = "erp"
+	ClientHelpDesk ClientType = "help_desk"
+)
+
 // Client is an API client. It sees only what is its own.
 type Client struct {
 	ID     string  `json:"id"` // "cli_" + UUIDv7 hex
@@ -40,6 +50,14 @@ type Client struct {
 	// Tags limit the devices it sees to those with one of them; none is all devices.
 	Tags    []string `json:"tags,omitempty"`
 	Blocked bool     `json:"blocked,omitempty"`
+	// Type says what kind of system it is. Nothing depends on it.
+	Type ClientType `json:"type,omitempty"`
+	// PublicKey checks the client's ES256 tokens: a P-256 key, SubjectPublicKeyInfo in PEM. Empty: it cannot use them.
+	PublicKey string `json:"public_key,omitempty"`
+	// Legacy gives its webhooks of results the body that receivers of IXC ACS know, with the time of day in TimeZone (an IANA
+	// name, empty is UTC).
+	Legacy   bool   `json:"legacy,omitempty"`
+	TimeZone string `json:"time_zone,omitempty"`
 	// SecretHash is the SHA-256 of the client_secret, in hex.
 	SecretHash string    `json:"secret_hash,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`

@@ -21,6 +21,17 @@ func (e *Endpoint) Settle(a Attempt, s Settlement) {
 	}
 }
 
+// KeepHealth gives a changed endpoint the health that the store has, which attempts may have changed meanwhile. One that the change
+// makes active begins anew, and what was put off is due.
+func (e *Endpoint) KeepHealth(stored *Endpoint, now time.Time) {
+	e.Health = stored.Health
+	if e.State == EndpointActive && stored.State != EndpointActive {
+		e.Health = Health{
+			ReleasedAt: now, LastSuccessAt: stored.LastSuccessAt, LastFailureAt: stored.LastFailureAt, LastError: stored.LastError,
+		}
+	}
+}
+
 // Settle notes an attempt in its delivery, with the state that it leads to.
 func (d *Delivery) Settle(a Attempt, s Settlement) {
 	d.Attempts++

@@ -55,8 +55,8 @@ type EndpointStore interface {
 	// Endpoints lists the endpoints of a client by id; all where client is empty.
 	Endpoints(ctx context.Context, client string) ([]Endpoint, error)
 	// UpdateEndpoint stores e if e.Version is the stored one, else ErrConflict; it returns e with the version after.
-	// Of what RecordAttempt maintains only a change of State counts as a change of the version; the health fields are taken from
-	// the store, State, StateReason and HoldUntil from e.
+	// Of what RecordAttempt maintains only a change of State counts as a change of the version; Health is the store's, see
+	// Endpoint.KeepHealth, State, StateReason and HoldUntil are e's.
 	UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	// DeleteEndpoint deletes it and cancels its pending deliveries.
 	DeleteEndpoint(ctx context.Context, id string) error

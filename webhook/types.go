@@ -55,17 +55,77 @@ type Endpoint struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Schedule are the waits before the second and later attempts; empty is DefaultSchedule.
 	Schedule []time.Duration `json:"schedule,omitempty"`
+	// PerMinute bounds the attempts begun in a minute; 0 is no bound.
+	PerMinute int `json:"per_minute,omitempty"`
+	// Filter narrows what Events lets through.
+	Filter Filter `json:"filter,omitzero"`
+	// Headers go out with every attempt, for receivers that ask for a key of theirs. Stores encrypt the values.
+	Headers []Header `json:"headers,omitempty"`
+	TLS     TLS      `json:"tls,omitzero"`
 
-	// The breaker's and the health's state, so that a restart does not forget it.
-	ConsecutiveFailures int       `json:"consecutive_failures,omitempty"`
-	LastSuccessAt       time.Time `json:"last_success_at,omitzero"`
-	LastFailureAt       time.Time `json:"last_failure_at,omitzero"`
-	LastError           string    `json:"last_error,omitempty"` // class of the last failed attempt
+	Health
 
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	// Version counts changes; UpdateEndpoint compares it.
 	Version uint64 `json:"version"`
+}
+
+// Health is what attempts make of an endpoint. It is stored, so that a restart does not forget it.
+type Health struct {
+	// ConsecutiveFailures counts the failed attempts since the last success, FailingSince is when the first of them was, and
+	// TransportFaults counts the last ones of them without a gap that got no HTTP answer.
+	ConsecutiveFailures int       `json:"consecutive_failures,omitempty"`
+	FailingSince        time.Time `json:"failing_since,omitzero"`
+	TransportFaults     int       `json:"transport_faults,omitempty"`
+	// ProbeAt is when an endpoint whose breaker is open gets one attempt; ProbeWait is the wait that ends then.
+	ProbeAt   time.Time     `json:"probe_at,omitzero"`
+	ProbeWait time.Duration `json:"probe_wait,omitempty"`
+	// ReleasedAt makes everything due that was put off before it: a good probe, or a resume, does that.
+	ReleasedAt    time.Time `json:"released_at,omitzero"`
+	LastSuccessAt time.Time `json:"last_success_at,omitzero"`
+	LastFailureAt time.Time `json:"last_failure_at,omitzero"`
+	LastError     string    `json:"last_error,omitempty"` // class of the last failed attempt
+}
+
+// Priority says how much an event matters. At one endpoint the higher goes first, as far as the order allows.
+type Priority int
+
+// Priorities. The zero value is the usual one.
+const (
+	PriorityLow    Priority = -1
+	PriorityNormal Priority = 0
+	PriorityHigh   Priority = 1
+)
+
+// Filter narrows what an endpoint gets by what events say. The zero value lets everything through.
+type Filter struct {
+	// Expression is true for the events to send; empty is true for all.
+	Expression string `json:"expression,omitempty"`
+	// IgnoreFaults are codes of faults: an event whose fault has one of them is not sent.
+	IgnoreFaults []int `json:"ignore_faults,omitempty"`
+	// MinPriority holds back events of a lower priority where it is not nil.
+	MinPriority *Priority `json:"min_priority,omitempty"`
+}
+
+// Header is a header of the client's own.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+}
+
+// TLS says how the receiver's certificate is checked, and which one it is shown.
+type TLS struct {
+	// CA are certificates in PEM, the only roots to trust; empty is the system's.
+	CA string `json:"ca,omitempty"`
+	// Pins are "sha256/" and the base64 of the SHA-256 of a SubjectPublicKeyInfo (RFC 7469 section 2.4). A receiver whose own key
+	// is pinned needs no chain to a root; its name and dates are checked all the same.
+	Pins []string `json:"pins,omitempty"`
+	// AcceptInvalid takes any certificate.
+	AcceptInvalid bool `json:"accept_invalid,omitempty"`
+	// ClientCert and ClientKey, in PEM, are shown to receivers that ask for a certificate. Stores encrypt the key.
+	ClientCert string `json:"client_cert,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"`
 }
 
 // Event is one thing worth telling. Its id never changes.
@@ -76,6 +136,7 @@ type Event struct {
 	Protocolo string    `json:"protocolo,omitempty"` // of the action that it tells of
 	Device    string    `json:"device,omitempty"`
 	Time      time.Time `json:"time"`
+	Priority  Priority  `json:"priority,omitempty"`
 	// Body is the JSON to send. Where SequenceAt is above 0, the store allots the device's next sequence number in the
 	// event's own transaction and Bytes puts its decimal in at that offset of Body.
 	Body       []byte `json:"body"`
@@ -102,6 +163,8 @@ const (
 	FormatStandard Format = ""
 	// FormatBodySignature adds event_type and event_id at the top of the body.
 	FormatBodySignature Format = "body_signature"
+	// FormatLegacy is the body that receivers of IXC ACS know: protocolo, router_id, status and timestamp, and nothing else.
+	FormatLegacy Format = "legacy"
 )
 
 // Delivery is one event for one endpoint.
@@ -117,11 +180,16 @@ type Delivery struct {
 	State     DeliveryState `json:"state"`
 	// OrderKey: of two pending deliveries of one endpoint with the same non-empty key the older goes first, and the younger
 	// only when the older is no longer pending.
-	OrderKey string `json:"order_key,omitempty"`
+	OrderKey string   `json:"order_key,omitempty"`
+	Priority Priority `json:"priority,omitempty"`
+	// TimeZone is the IANA zone that FormatLegacy tells the time in; empty is UTC.
+	TimeZone string `json:"time_zone,omitempty"`
 	// Attempts counts attempts ever made; Tries those since the last replay, which the schedule goes by.
-	Attempts  int       `json:"attempts"`
-	Tries     int       `json:"tries"`
-	NextAt    time.Time `json:"next_at,omitzero"`
+	Attempts int       `json:"attempts"`
+	Tries    int       `json:"tries"`
+	NextAt   time.Time `json:"next_at,omitzero"`
+	// PutOffAt is when NextAt was set; zero is CreatedAt.
+	PutOffAt  time.Time `json:"put_off_at,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 	DoneAt    time.Time `json:"done_at,omitzero"`
 	// LastStatus and LastError are the last attempt's.
@@ -148,7 +216,8 @@ const (
 // Attempt is the record of one POST.
 type Attempt struct {
 	Delivery string        `json:"delivery"`
-	Number   int           `json:"number"` // from 1
+	Number   int           `json:"number"`          // from 1
+	Probe    bool          `json:"probe,omitempty"` // one that asked whether the receiver is back
 	At       time.Time     `json:"at"`
 	Duration time.Duration `json:"duration"`
 	Status   int           `json:"status,omitempty"` // HTTP status, 0 where none came

@@ -39,6 +39,8 @@ func copyAction(a acs.Action) acs.Action {
 
 func copyEndpoint(e webhook.Endpoint) webhook.Endpoint {
 	e.Events, e.Schedule = slices.Clone(e.Events), slices.Clone(e.Schedule)
+	e.Filter.IgnoreFaults, e.Filter.MinPriority = slices.Clone(e.Filter.IgnoreFaults), pointee(e.Filter.MinPriority)
+	e.Headers, e.TLS.Pins = slices.Clone(e.Headers), slices.Clone(e.TLS.Pins)
 	return e
 }
 

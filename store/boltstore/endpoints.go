@@ -16,14 +16,11 @@ type freshDelivery struct{ key, endpoint string }
 
 // endpointHealth is what attempts maintain of an endpoint. It has a record of its own, written once for a group.
 type endpointHealth struct {
-	State               webhook.EndpointState `json:"state"`
-	StateReason         string                `json:"state_reason,omitempty"`
-	HoldUntil           time.Time             `json:"hold_until,omitzero"`
-	ConsecutiveFailures int                   `json:"consecutive_failures,omitempty"`
-	LastSuccessAt       time.Time             `json:"last_success_at,omitzero"`
-	LastFailureAt       time.Time             `json:"last_failure_at,omitzero"`
-	LastError           string                `json:"last_error,omitempty"`
-	Version             uint64                `json:"version,omitempty"` // of the endpoint; a change of State counts
+	State       webhook.EndpointState `json:"state"`
+	StateReason string                `json:"state_reason,omitempty"`
+	HoldUntil   time.Time             `json:"hold_until,omitzero"`
+	webhook.Health
+	Version uint64 `json:"version,omitempty"` // of the endpoint; a change of State counts
 }
 
 func withHealth(e *webhook.Endpoint, value []byte) error {
@@ -36,15 +33,14 @@ func withHealth(e *webhook.Endpoint, value []byte) error {
 	}
 	h := &r.Health
 	e.State, e.StateReason, e.HoldUntil = h.State, h.StateReason, h.HoldUntil
-	e.ConsecutiveFailures, e.LastSuccessAt = h.ConsecutiveFailures, h.LastSuccessAt
-	e.LastFailureAt, e.LastError = h.LastFailureAt, h.LastError
+	e.Health = h.Health
 	e.Version = max(e.Version, h.Version)
 	return nil
 }
 
 func (g *group) putHealth(e *webhook.Endpoint) {
 	value, err := encode(&healthRecord{V: recordVersion, Health: endpointHealth{
-		e.State, e.StateReason, e.HoldUntil, e.ConsecutiveFailures, e.LastSuccessAt, e.LastFailureAt, e.LastError, e.Version,
+		e.State, e.StateReason, e.HoldUntil, e.Health, e.Version,
 	}})
 	if err != nil {
 		g.broken = err
@@ -154,8 +150,7 @@ func (db *DB) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.E
 		if given != old.Version {
 			return fmt.Errorf("endpoint %s: %w", e.ID, webhook.ErrConflict)
 		}
-		e.ConsecutiveFailures = old.ConsecutiveFailures
-		e.LastSuccessAt, e.LastFailureAt, e.LastError = old.LastSuccessAt, old.LastFailureAt, old.LastError
+		e.KeepHealth(old, g.now)
 		g.put(bucketEp, textKey(e.ID), value)
 		g.putHealth(&e)
 		stored := e

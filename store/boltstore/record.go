@@ -204,8 +204,10 @@ type (
 		Sealed   string           `json:"sealed,omitempty"` // endpointSecrets as JSON
 	}
 	endpointSecrets struct {
-		Secret    string `json:"secret"`
-		OldSecret string `json:"old_secret,omitempty"`
+		Secret    string           `json:"secret"`
+		OldSecret string           `json:"old_secret,omitempty"`
+		Headers   []webhook.Header `json:"headers,omitempty"`
+		ClientKey string           `json:"client_key,omitempty"`
 	}
 	healthRecord struct {
 		V      int            `json:"v"`
@@ -218,9 +220,9 @@ func (r *healthRecord) version() int   { return r.V }
 
 func encodeEndpoint(k *seal.Keys, e *webhook.Endpoint) ([]byte, error) {
 	r := endpointRecord{V: recordVersion, Endpoint: *e}
-	r.Endpoint.Secret, r.Endpoint.OldSecret = "", ""
-	if e.Secret != "" || e.OldSecret != "" {
-		text, err := encode(endpointSecrets{e.Secret, e.OldSecret})
+	r.Endpoint.Secret, r.Endpoint.OldSecret, r.Endpoint.Headers, r.Endpoint.TLS.ClientKey = "", "", nil, ""
+	if e.Secret != "" || e.OldSecret != "" || len(e.Headers) > 0 || e.TLS.ClientKey != "" {
+		text, err := encode(endpointSecrets{e.Secret, e.OldSecret, e.Headers, e.TLS.ClientKey})
 		if err != nil {
 			return nil, err
 		}
@@ -239,7 +241,7 @@ func decodeEndpoint(k *seal.Keys, value []byte) (webhook.Endpoint, error) {
 		if err := openJSON(k, r.Sealed, "endpoint/"+r.Endpoint.ID+"/secrets", &s); err != nil {
 			return webhook.Endpoint{}, err
 		}
-		r.Endpoint.Secret, r.Endpoint.OldSecret = s.Secret, s.OldSecret
+		r.Endpoint.Secret, r.Endpoint.OldSecret, r.Endpoint.Headers, r.Endpoint.TLS.ClientKey = s.Secret, s.OldSecret, s.Headers, s.ClientKey
 	}
 	return r.Endpoint, nil
 }

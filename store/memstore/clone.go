@@ -65,6 +65,10 @@ func cloneEndpoint(e *webhook.Endpoint) webhook.Endpoint {
 	c := *e
 	c.Events = slices.Clone(e.Events)
 	c.Schedule = slices.Clone(e.Schedule)
+	c.Filter.IgnoreFaults = slices.Clone(e.Filter.IgnoreFaults)
+	c.Filter.MinPriority = cloned(e.Filter.MinPriority)
+	c.Headers = slices.Clone(e.Headers)
+	c.TLS.Pins = slices.Clone(e.TLS.Pins)
 	return c
 }
 

@@ -75,8 +75,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, fmt.Errorf("endpoint %s: %w", e.ID, webhook.ErrConflict)
 	}
 	e = cloneEndpoint(&e)
-	e.ConsecutiveFailures = old.ConsecutiveFailures
-	e.LastSuccessAt, e.LastFailureAt, e.LastError = old.LastSuccessAt, old.LastFailureAt, old.LastError
+	e.KeepHealth(old, s.now())
 	e.Version++
 	s.endpoints[e.ID] = &e
 	s.signal() // it may have been paused until now

@@ -31,8 +31,7 @@ func (e *env) endpointFields() {
 	got, err := e.UpdateEndpoint(e.ctx, next)
 	e.ok("update", err)
 	next.Version = 2
-	next.ConsecutiveFailures, next.LastError = ep.ConsecutiveFailures, ep.LastError
-	next.LastSuccessAt, next.LastFailureAt = ep.LastSuccessAt, ep.LastFailureAt
+	next.Health = ep.Health
 	e.same("updated", got, next)
 	e.same("read", e.readEndpoint(ep.ID), next)
 }

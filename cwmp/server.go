@@ -19,6 +19,8 @@ type Server struct {
 	auth  *authenticator // nil for AuthNone
 	table *sessionTable
 	conns connCounter
+	// habits are those of devices by which their answers are told apart.
+	habits *echoHabits
 	// held counts the bytes of message bodies in memory; decoding lets few large messages become trees at a time.
 	held     byteBudget
 	decoding chan struct{}
@@ -33,7 +35,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, table: newSessionTable(cfg.MaxSessions),
+		cfg: cfg, log: cfg.Logger, table: newSessionTable(cfg.MaxSessions), habits: newEchoHabits(1 << 16),
 		conns:    connCounter{max: cfg.MaxConnections, maxPerAddress: cfg.MaxConnectionsPerAddress, byAddress: map[netip.Addr]int{}},
 		held:     byteBudget{max: cfg.MaxBodyBytes},
 		decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -54,6 +56,7 @@ type exchange struct {
 	r    *http.Request
 	conn *connState
 	addr netip.Addr
+	body []byte // inflated
 }
 
 // place is where a POST belongs, by its cookie or its connection.
@@ -87,6 +90,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.empty(ctx, p)
 	} else {
 		s.cfg.Observer.MessageRead(len(body))
+		x.body = body
 		x.message(ctx, p, body)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -32,6 +31,7 @@ type session struct {
 	outstanding Message // our request that the CPE has yet to answer
 	requestID   string
 	requests    int
+	echo        echo
 }
 
 func newSession(inform *Envelope, m *Inform, timeout time.Duration) *session {
@@ -76,11 +76,6 @@ func (s *session) tryLock() bool {
 }
 
 func (s *session) unlock() { <-s.turn }
-
-// earlierRequest reports whether id is that of a request of this session before the outstanding one.
-func (s *session) earlierRequest(id string) bool {
-	return id != s.requestID && strings.HasPrefix(id, s.log+"-")
-}
 
 // nextRequestID gives a cwmp:ID that no other request of any session has.
 func (s *session) nextRequestID() string {

@@ -37,6 +37,7 @@ func (x *exchange) open(ctx context.Context, env *Envelope, inform *Inform, user
 	}
 	s := newSession(env, inform, x.sessionTimeout(env.SessionTimeout))
 	s.pub.Username, s.pub.RemoteAddr = user, x.addr
+	s.echo = x.habits.of(s.device, x.conn)
 	s.turn <- struct{}{} // nobody else knows of it yet
 	defer s.unlock()
 	older, why := x.table.add(s)

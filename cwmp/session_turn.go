@@ -50,6 +50,8 @@ func (s *Server) finish(ss *session, reason EndReason) {
 	_ = s.guard(ss, "End", func() error { s.cfg.Handler.End(&ss.pub, reason, unanswered); return nil })
 	// The connection remembers its last session for as long as it is open: what the handler kept is not to stay with it.
 	ss.pub.State = nil
+	s.habits.learn(ss.device, &ss.echo)
+	ss.echo = echo{}
 	s.table.remove(ss, true)
 	lasted := time.Since(ss.started)
 	s.cfg.Observer.SessionEnded(reason, lasted)
@@ -93,6 +95,7 @@ func (x *exchange) turn(ctx context.Context, s *session, env *Envelope) {
 	s.extend()
 	defer s.extend()
 	x.conn.session.Store(s)
+	s.echo.arrive(x.conn)
 	switch {
 	case env == nil || env.Message == nil:
 		x.emptyTurn(ctx, s)
@@ -121,9 +124,8 @@ func (x *exchange) emptyTurn(ctx context.Context, s *session) {
 	x.next(ctx, s)
 }
 
-// answerTurn takes the answer to the outstanding request. There is only one, so an answer that fits by name is its answer
-// whatever ID it has (devices drop or fix it); a fault always fits. Only the ID of an earlier request of this session tells that
-// it is none: a CPE that could not read what came for its last answer sends that once more, and what came counts as unanswered.
+// answerTurn takes the answer to the outstanding request. There is only one, so an answer that fits by name is its answer unless it
+// is an earlier one sent once more; a fault always fits.
 func (x *exchange) answerTurn(ctx context.Context, s *session, env *Envelope) {
 	request := s.outstanding
 	_, fault := env.Message.(*Fault)
@@ -133,7 +135,7 @@ func (x *exchange) answerTurn(ctx context.Context, s *session, env *Envelope) {
 		x.refuse(http.StatusBadRequest, RefusedProtocol)
 		return
 	}
-	if s.earlierRequest(env.ID) {
+	if s.repeats(env, x.body) {
 		x.log.Debug("answer once more", "session", s.log, "answer", clip(env.Message.Method()))
 		x.finish(s, EndProtocol)
 		x.leave(s)

@@ -28,6 +28,12 @@ func (s *session) act(e *cwmp.Envelope, raw []byte) (message, error) {
 		return message{}, errInformAgain
 	}
 	answer := message{id: e.ID, hasID: e.HasID}
+	if s.first == nil {
+		s.first = &message{id: e.ID, hasID: e.HasID}
+	}
+	if s.q.ID == IDFirst {
+		answer = *s.first
+	}
 	fault := s.faultFor(request)
 	if fault == nil {
 		answer.method, answer.body, fault = s.obey(request)

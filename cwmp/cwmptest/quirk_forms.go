@@ -20,6 +20,7 @@ const (
 	IDMissing                // no Header at all
 	IDEmpty                  // an empty cwmp:ID
 	IDConstant               // always 1, in answers too
+	IDFirst                  // own numbers in requests; every answer has the ID of the session's first request
 )
 
 // CommandKeyForm says how an empty CommandKey of an event is written (quirk 19).

@@ -178,6 +178,7 @@ func TestAnswerForms(t *testing.T) {
 		"cuts":                   {q{CutsAt: 3}, get("InternetGatewayDevice."), "GetParameterValuesResponse", `ParameterValueStruct[3]`, "Recado-24"},
 		"secrets":                {q{ShowsSecrets: true}, get(pass), "GetParameterValuesResponse", `>initial-passphrase</Value>`, "Recado-24"},
 		"echoed ID":              {q{}, get(ssid), "GetParameterValuesResponse", `>acs-1</cwmp:ID>`, "Recado-24"},
+		"quirk 21 constant":      {q{ID: cwmptest.IDConstant}, get(ssid), "GetParameterValuesResponse", `>1</cwmp:ID>`, "Recado-24"},
 		"unknown method":         {q{}, &cwmp.TransferComplete{FaultCode: "0"}, "Fault", `<FaultCode>9000</FaultCode>`, "Recado-24"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +195,26 @@ func TestAnswerForms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnswersWithTheFirstID shows the form of quirk 21 that takes two requests to be seen; the next session has a first ID of its own.
+func TestAnswersWithTheFirstID(t *testing.T) {
+	run(t, cwmptest.Config{Quirks: cwmptest.Quirks{ID: cwmptest.IDFirst}}, func(b *bed) {
+		ask := &cwmp.GetParameterValues{ParameterNames: []string{ssid}}
+		b.acs.push(ask, ask)
+		b.after(0)
+		b.acs.push(ask, ask)
+		b.dev.Trigger()
+		b.after(0)
+		for i, posted := range b.posted("GetParameterValuesResponse") {
+			if want := []string{">acs-1<", ">acs-1<", ">acs-3<", ">acs-3<"}[i]; !strings.Contains(posted, want+"/cwmp:ID>") {
+				t.Errorf("answer %d: got %q, want the ID %s", i+1, posted, want)
+			}
+		}
+		if n := len(b.posted("GetParameterValuesResponse")); n != 4 {
+			t.Errorf("got %d answers (%q), want 4", n, b.failures())
+		}
+	})
 }
 
 func TestShufflesValues(t *testing.T) { // quirk 30

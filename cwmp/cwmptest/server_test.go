@@ -23,6 +23,7 @@ type handler struct {
 	queue       []cwmp.Message
 	informs     []*cwmp.Inform
 	responses   map[string]cwmp.Message
+	answers     int
 	unanswered  []string
 	ends        []cwmp.EndReason
 }
@@ -59,6 +60,7 @@ func (h *handler) Response(_ context.Context, _ *cwmp.Session, request, response
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.responses[request.Method()] = response
+	h.answers++
 	return nil
 }
 

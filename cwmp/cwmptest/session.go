@@ -33,6 +33,7 @@ type session struct {
 
 	posts, points int
 	lastID        int
+	first         *message  // with the ID of the ACS's first request
 	sent          []pending // the events of its Inform
 	prefix        string    // of the envelopes, where it is borrowed
 	challenge     *challenge
@@ -202,7 +203,7 @@ func (s *session) inform(ctx context.Context) error {
 }
 
 func (s *session) checkID(m message, e *cwmp.Envelope) error {
-	if s.q.ID == IDProper && (!e.HasID || e.ID != m.id) {
+	if (s.q.ID == IDProper || s.q.ID == IDFirst) && (!e.HasID || e.ID != m.id) {
 		return fmt.Errorf("%w: its ID is not the request's", errProtocol)
 	}
 	return nil

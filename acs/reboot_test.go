@@ -284,27 +284,3 @@ func TestCancel(t *testing.T) {
 		w.want(b, acs.StatusCancelled, acs.StageQueued, acs.ReasonCancelledByClient)
 	})
 }
-
-func TestCancelBetweenNextAndSending(t *testing.T) {
-	inWorld(t, acs.SessionsConfig{}, func(w *world) {
-		c := w.known("1")
-		a, b := w.reboot(c), w.reboot(c)
-		tk := c.open(periodic)
-		m, err := w.h.Next(w.t.Context(), tk.s)
-		if err != nil || m == nil {
-			t.Fatalf("next: got %v, %v", m, err)
-		}
-		if _, err := w.svc.Cancel(w.t.Context(), w.client, a.ID); err != nil {
-			t.Fatalf("cancel: %v", err)
-		}
-		if err := w.h.Sending(w.t.Context(), tk.s, m); !errors.Is(err, acs.ErrFinished) {
-			t.Fatalf("sending: got %v, want ErrFinished", err)
-		}
-		tk.end(cwmp.EndError, nil)
-		if got := w.want(b, acs.StatusPending, acs.StageQueued, ""); got.Sends != 0 || !got.SentAt.IsZero() {
-			t.Errorf("the one that shared: got sends %d at %v, want none", got.Sends, got.SentAt)
-		}
-		synctest.Wait()
-		c.sendReboot(b)
-	})
-}

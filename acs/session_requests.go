@@ -2,6 +2,7 @@ package acs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -81,7 +82,8 @@ func (h *Sessions) request(c *conversation, a *Action, live []Action) cwmp.Messa
 }
 
 // Sending implements cwmp.Handler: "sent" is on disk before the first byte leaves. Those that share a boot are marked first, so that
-// the one whose key goes out is marked last: after a crash in between nothing has left, and it goes out with the same key.
+// the one whose key goes out is marked last: after a crash in between nothing has left, and it goes out with the same key. Where the
+// action ended since Next gave its request (cancelled, or its deadline came), the request is withdrawn.
 func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Message) error {
 	c := conversationOf(sess)
 	if c.purpose != purposeAction {
@@ -115,8 +117,7 @@ func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Messa
 			err = ErrPastDeadline // the store took its time
 		}
 		if err != nil {
-			h.unsend(ctx, marks)
-			return fmt.Errorf("mark action %s as sent: %w", a.ID, err)
+			return h.unsent(ctx, c, a, marks, err)
 		}
 	}
 	slices.Reverse(marks)
@@ -125,6 +126,23 @@ func (h *Sessions) Sending(ctx context.Context, sess *cwmp.Session, _ cwmp.Messa
 		c.current = append(c.current, m.sent)
 	}
 	return nil
+}
+
+// unsent deals with a request that does not leave, since why: what was marked for it is taken back. An action at its deadline ends
+// here, so that Next does not give it again before the Sweeper comes.
+func (h *Sessions) unsent(ctx context.Context, c *conversation, lead Action, marks []mark, why error) error {
+	h.unsend(ctx, marks)
+	err := fmt.Errorf("mark action %s as sent: %w", lead.ID, why)
+	if !errors.Is(why, ErrFinished) && !errors.Is(why, ErrPastDeadline) {
+		return err
+	}
+	c.current, c.purpose, c.rebooted = nil, purposeNone, false
+	if errors.Is(why, ErrPastDeadline) {
+		if lead, expireErr := h.s.expire(ctx, lead); expireErr != nil && !errors.Is(expireErr, ErrNotDue) {
+			return fmt.Errorf("end action %s at its deadline: %w", lead.ID, expireErr)
+		}
+	}
+	return fmt.Errorf("%w: %w", cwmp.ErrWithdrawn, err)
 }
 
 // mark is an action that was marked as sent, and how it was before.

@@ -63,7 +63,8 @@ type Handler interface {
 	// Next gives the next request for the CPE, nil when there is none (the session ends then).
 	Next(ctx context.Context, s *Session) (Message, error)
 	// Sending is called once the bytes of the request are ready and before the first of them is written:
-	// "sent" must be on disk when it returns. An error keeps the request from being sent and ends the session.
+	// "sent" must be on disk when it returns. An error keeps the request from being sent and ends the session, but one that
+	// wraps ErrWithdrawn: then Next is asked again, and a session whose every request is withdrawn ends as one without any.
 	Sending(ctx context.Context, s *Session, request Message) error
 	// Response gives the answer of the CPE to request: its response, or *Fault.
 	Response(ctx context.Context, s *Session, request, response Message) error

@@ -153,35 +153,58 @@ func (x *exchange) answerTurn(ctx context.Context, s *session, env *Envelope) {
 	x.next(ctx, s)
 }
 
-// next sends the next request of the handler, or ends the session. The order keeps "sent" true: the bytes are made, then
-// the handler stores that they go out, then they do.
+// maxWithdrawn bounds how many requests in a row may be withdrawn before the session ends.
+const maxWithdrawn = 64
+
+// next sends the next request of the handler, or ends the session. One that is withdrawn makes room for what is next.
 func (x *exchange) next(ctx context.Context, s *session) {
+	for range maxWithdrawn {
+		if !x.sendNext(ctx, s) {
+			return
+		}
+	}
+	x.done(s)
+}
+
+// done ends a session that has nothing more to ask. The end is told before the CPE learns of it: whoever sees the empty answer finds
+// the session gone.
+func (x *exchange) done(s *session) {
+	x.finish(s, EndDone)
+	x.leave(s)
+}
+
+// sendNext sends the next request of the handler, or ends the session; true where the request was withdrawn and the CPE still waits for
+// an answer. The order keeps "sent" true: the bytes are made, then the handler stores that they go out, then they do.
+func (x *exchange) sendNext(ctx context.Context, s *session) (withdrawn bool) {
 	var request Message
 	err := x.guard(s, "Next", func() (err error) { request, err = x.cfg.Handler.Next(ctx, &s.pub); return err })
 	if err != nil {
 		x.fail(s, "Next", err)
-		return
+		return false
 	}
 	if request == nil {
-		// The end is told before the CPE learns of it: whoever sees the empty answer finds the session gone.
-		x.finish(s, EndDone)
-		x.leave(s)
-		return
+		x.done(s)
+		return false
 	}
 	id := s.nextRequestID()
 	b, err := Encode(&Envelope{Namespace: s.pub.Namespace, ID: id, HasID: true, Message: request}, s.pub.XMLDeclaration)
 	if err != nil {
 		x.fail(s, "Next", err)
-		return
+		return false
 	}
 	if err := x.guard(s, "Sending", func() error { return x.cfg.Handler.Sending(ctx, &s.pub, request) }); err != nil {
+		if errors.Is(err, ErrWithdrawn) {
+			x.log.Debug("request withdrawn", "session", s.log, "request", request.Method(), "error", err)
+			return true
+		}
 		x.fail(s, "Sending", err)
-		return
+		return false
 	}
 	s.outstanding, s.requestID = request, id
 	if x.xml(b, s) != nil {
 		x.finish(s, EndWrite)
 	}
+	return false
 }
 
 // requestTurn answers a request of the CPE; the answer is all that goes out (TR-069 3.7.2.2). It is answered after the empty

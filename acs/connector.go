@@ -176,7 +176,7 @@ func (c *Connector) turn(ctx context.Context, device string) {
 		if ctx.Err() == nil {
 			c.log.Error("look what a device needs", "device", device, "error", err)
 		}
-		book.idle(device, time.Now().Add(ringEvery))
+		book.idle(device, time.Now().Add(book.every))
 		return
 	}
 	at, unsent := ringNeed(live, d.Reported.LastInform, time.Now())
@@ -190,7 +190,7 @@ func (c *Connector) turn(ctx context.Context, device string) {
 		return
 	}
 	if err := c.limit.Wait(ctx); err != nil {
-		book.idle(device, time.Now().Add(ringEvery))
+		book.idle(device, time.Now().Add(book.every))
 		return
 	}
 	for _, a := range unsent {

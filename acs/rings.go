@@ -11,7 +11,7 @@ import (
 
 // Pace of connection requests to one device (product: limits).
 const (
-	ringEvery       = 30 * time.Second // at most one in this time, unless the last one brought a session
+	ringEvery       = 30 * time.Second // where nothing else is set: at most one in this time, unless the last one brought a session
 	ringMaxBackoff  = 10 * time.Minute
 	ringLockout     = 15 * time.Minute // after this many refusals of our credentials in a row:
 	ringLockoutRuns = 3
@@ -37,14 +37,18 @@ type ringState struct {
 
 // ringBook holds the states and says whose turn it is.
 type ringBook struct {
+	every  time.Duration // the pace
 	mu     sync.Mutex
 	states map[string]*ringState
 	timed  ringHeap
 	wake   chan struct{}
 }
 
-func newRingBook() *ringBook {
-	return &ringBook{states: make(map[string]*ringState), wake: make(chan struct{}, 1)}
+func newRingBook(every time.Duration) *ringBook {
+	if every <= 0 {
+		every = ringEvery
+	}
+	return &ringBook{every: every, states: make(map[string]*ringState), wake: make(chan struct{}, 1)}
 }
 
 type ringEntry struct {
@@ -106,7 +110,7 @@ func (b *ringBook) asked(device string) {
 	if s.ringing || s.queued || s.sessions > 0 || s.last == nil || s.refused >= ringLockoutRuns {
 		return
 	}
-	if at := maxTime(time.Now(), s.last.At.Add(ringEvery)); at.Before(s.next) {
+	if at := maxTime(time.Now(), s.last.At.Add(b.every)); at.Before(s.next) {
 		b.schedule(s, at)
 	}
 }
@@ -121,7 +125,7 @@ func (b *ringBook) renew(device string) {
 	}
 	s.refused, s.tries = 0, 0
 	if s.wanted && !s.ringing && s.sessions == 0 && s.last != nil {
-		b.schedule(s, maxTime(time.Now(), s.last.At.Add(ringEvery)))
+		b.schedule(s, maxTime(time.Now(), s.last.At.Add(b.every)))
 	}
 }
 
@@ -222,14 +226,14 @@ func (b *ringBook) rang(device string, at time.Time, reason cwmp.RequestReason, 
 	s := b.state(device)
 	s.ringing = false
 	s.tries++
-	wait := backoff(ringEvery, s.tries)
+	wait := backoff(b.every, s.tries)
 	switch reason {
 	case cwmp.RequestUnauthorized:
 		if s.refused++; s.refused >= ringLockoutRuns {
 			wait = ringLockout
 		}
 	case cwmp.RequestBusy:
-		wait = backoff(ringEvery, 1)
+		wait = backoff(b.every, 1)
 	default:
 		s.refused = 0
 	}

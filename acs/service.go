@@ -35,6 +35,8 @@ type ServiceConfig struct {
 	// IdempotencyKey is the secret key that request bodies are bound to idempotency keys with; it has to outlive a restart. Empty: one
 	// that does not.
 	IdempotencyKey []byte
+	// RingEvery is the least time between two connection requests to a device, unless the first brought a session; 0 is 30 s.
+	RingEvery time.Duration
 }
 
 // Service is the northbound door: clients submit, follow and cancel actions, and see devices. It is safe for concurrent use.
@@ -53,7 +55,7 @@ type Service struct {
 func NewService(store Store, cfg ServiceConfig) (*Service, error) {
 	s := &Service{
 		store: store, log: cfg.Logger, metrics: cfg.Metrics, macKey: cfg.IdempotencyKey,
-		rings: newRingBook(), deadlines: make(chan struct{}, 1),
+		rings: newRingBook(cfg.RingEvery), deadlines: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -95,7 +95,7 @@ func idempotencyKey(h http.Header) (string, error) {
 
 func (a *API) getProtocol(c echo.Context, who acs.Client) error {
 	q := queryOf(c)
-	wait := q.wait()
+	wait := q.wait(a.cfg.MaxWait)
 	if err := q.done(); err != nil {
 		return err
 	}

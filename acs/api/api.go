@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"recado/acs"
+	"recado/acs/wire"
 	"recado/webhook"
 )
 
@@ -71,7 +73,7 @@ type Webhooks interface {
 	Deliveries
 }
 
-// Config is what an API is made of; all is needed but PublicURL.
+// Config is what an API is made of; all is needed but PublicURL and what follows it.
 type Config struct {
 	Actions  Actions
 	Devices  Devices
@@ -84,6 +86,11 @@ type Config struct {
 	Logger  *slog.Logger
 	// PublicURL goes in front of every status_url ("https://recado.example.net"); empty: they are paths.
 	PublicURL string
+	// ReadTimeout bounds the reading of a whole request; 0 is the constant of that name.
+	ReadTimeout time.Duration
+	// MaxWait bounds ?wait=; 0 is wire.MaxWaitSeconds. Where it is less than that, longer waits are cut to it, since every client may
+	// ask for as much.
+	MaxWait time.Duration
 }
 
 func (c *Config) validate() error {
@@ -116,6 +123,8 @@ func New(cfg Config) (*API, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, ReadTimeout)
+	cfg.MaxWait = cmp.Or(cfg.MaxWait, wire.MaxWaitSeconds*time.Second)
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
 	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(maxLimited)}
 	a.echo.HTTPErrorHandler = a.refuse
@@ -164,9 +173,9 @@ func (a *API) Routes() []Route {
 
 // Limits of the HTTP server.
 const (
-	ReadTimeout    = 30 * time.Second // of a whole request
+	ReadTimeout    = 30 * time.Second // of a whole request, where Config says nothing else
 	headerTimeout  = 10 * time.Second
-	writeTimeout   = 90 * time.Second // above the longest wait
+	writeTime      = 30 * time.Second // besides the reading or the longest wait
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
 )
@@ -175,9 +184,9 @@ const (
 func (a *API) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           a,
-		ReadTimeout:       ReadTimeout,
-		ReadHeaderTimeout: headerTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadTimeout:       a.cfg.ReadTimeout,
+		ReadHeaderTimeout: min(headerTimeout, a.cfg.ReadTimeout),
+		WriteTimeout:      max(a.cfg.MaxWait, a.cfg.ReadTimeout) + writeTime, // from the end of the head on
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelDebug),

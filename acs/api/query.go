@@ -106,20 +106,22 @@ func (q *query) page() (limit int, cursor string) {
 	return limit, q.text("cursor")
 }
 
-// wait is a duration such as 30s (or whole seconds) up to wire.MaxWaitSeconds; 0 where there is none.
-func (q *query) wait() time.Duration {
+// wait is a duration such as 30s (or whole seconds), 0 where there is none. Up to wire.MaxWaitSeconds may be asked for always, and cut
+// to longest.
+func (q *query) wait(longest time.Duration) time.Duration {
 	v := q.text("wait")
 	if v == "" {
 		return 0
 	}
+	most := max(longest, wire.MaxWaitSeconds*time.Second)
 	d, err := time.ParseDuration(v)
 	if n, numErr := strconv.Atoi(v); numErr == nil {
-		d, err = time.Duration(min(max(n, -1), 2*wire.MaxWaitSeconds))*time.Second, nil
+		d, err = time.Duration(min(max(n, -1), int(most/time.Second)+1))*time.Second, nil
 	}
-	if err != nil || d < 0 || d > wire.MaxWaitSeconds*time.Second {
-		q.fail("wait", fmt.Sprintf("want a duration from 0s to %ds, such as 30s", wire.MaxWaitSeconds))
+	if err != nil || d < 0 || d > most {
+		q.fail("wait", fmt.Sprintf("want a duration from 0s to %ds, such as 30s", int(most/time.Second)))
 	}
-	return d
+	return min(d, longest)
 }
 
 // done tells the first mistake; a parameter that nobody asked for is one.

@@ -135,6 +135,7 @@ func (a *App) build(p *parts) (err error) {
 	}
 	p.service, err = acs.NewService(p.db, acs.ServiceConfig{
 		Logger: a.log, Metrics: acs.NewMetrics(a.opts.Registry), IdempotencyKey: macKey,
+		RingEvery: a.cfg.ConnectionRequestInterval,
 	})
 	if err != nil {
 		return err
@@ -149,6 +150,8 @@ func (a *App) build(p *parts) (err error) {
 	}
 	p.cwmp, err = cwmp.NewServer(cwmp.ServerConfig{
 		Handler: p.sessions, Auth: cwmp.AuthMode(a.cfg.CWMPAuth), Credentials: p.sessions,
+		Limits:         cwmp.Limits{Bytes: int64(a.cfg.CWMPMaxBody), Depth: a.cfg.CWMPMaxDepth, Elements: a.cfg.CWMPMaxElements},
+		MessageTimeout: a.cfg.CWMPMessageTimeout, SessionTimeout: a.cfg.CWMPSessionTimeout, MaxSessionTimeout: a.cfg.CWMPMaxSessionTimeout,
 		Logger: slog.New(muted{a.log.With("component", "cwmp").Handler()}), Observer: newCWMPObserver(a.opts.Registry),
 	})
 	if err != nil {
@@ -169,12 +172,13 @@ func (a *App) buildOutbound(p *parts) (err error) {
 	}
 	p.dialer = outbound.NewDeviceDialer(outbound.DeviceConfig{
 		AllowCIDR: a.cfg.DeviceAllowCIDR, Dev: a.cfg.Dev, Forbidden: cwmp.ErrForbiddenAddress,
+		ConnectTimeout: a.cfg.ConnectionRequestTimeout,
 	})
-	var waker acs.Waker = &cwmp.Requester{Dialer: p.dialer}
+	var waker acs.Waker = &cwmp.Requester{Dialer: p.dialer, Timeout: a.cfg.ConnectionRequestTimeout}
 	if a.cfg.ConnectionRequestBasic {
 		waker = basicWaker{waker}
 	}
-	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{})
+	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{Workers: a.cfg.ConnectionRequestParallel})
 	p.webhooks = webhook.NewService(webhook.ServiceConfig{Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes})
 	client := p.guard.HTTPClient(nil)
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
@@ -195,7 +199,7 @@ func (a *App) buildAPI(p *parts) (err error) {
 		Ready:     func(ctx context.Context) error { return a.ready(ctx, p) },
 		Metrics:   promhttp.HandlerFor(a.opts.Registry, promhttp.HandlerOpts{}),
 		Logger:    a.log.With("component", "api"),
-		PublicURL: a.cfg.PublicURL,
+		PublicURL: a.cfg.PublicURL, ReadTimeout: a.cfg.APIReadTimeout, MaxWait: a.cfg.APIMaxWait,
 	})
 	if err != nil {
 		return err

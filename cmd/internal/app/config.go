@@ -31,6 +31,20 @@ type Config struct {
 
 	ConnectionRequestBasic bool `name:"connection-request-basic" help:"Answer devices that offer only Basic: the password travels in clear."`
 
+	ConnectionRequestTimeout  time.Duration `name:"connection-request-timeout" default:"${connection_request_timeout}" help:"All round trips of one connection request (${default})."`
+	ConnectionRequestInterval time.Duration `name:"connection-request-interval" default:"${connection_request_interval}" help:"At most one connection request to a device in this time, unless the last one brought a session (${default})."`
+	ConnectionRequestParallel int           `name:"connection-request-parallel" default:"${connection_request_parallel}" placeholder:"N" help:"Connection requests at a time (${default})."`
+
+	CWMPMaxBody           Size          `name:"cwmp-max-body" default:"${cwmp_max_body}" placeholder:"SIZE" help:"Largest message of a device, before and after inflating (${default})."`
+	CWMPMaxDepth          int           `name:"cwmp-max-depth" default:"${cwmp_max_depth}" placeholder:"N" help:"How deep its elements may nest (${default})."`
+	CWMPMaxElements       int           `name:"cwmp-max-elements" default:"${cwmp_max_elements}" placeholder:"N" help:"How many elements it may have (${default})."`
+	CWMPMessageTimeout    time.Duration `name:"cwmp-message-timeout" default:"${cwmp_message_timeout}" help:"How long reading one message may take, and writing one (${default})."`
+	CWMPSessionTimeout    time.Duration `name:"cwmp-session-timeout" default:"${cwmp_session_timeout}" help:"Ends a session of which no message comes in this time (${default})."`
+	CWMPMaxSessionTimeout time.Duration `name:"cwmp-max-session-timeout" default:"${cwmp_max_session_timeout}" help:"The most that a device may ask for instead (${default})."`
+
+	APIReadTimeout time.Duration `name:"api-read-timeout" default:"${api_read_timeout}" help:"How long reading one API request may take (${default})."`
+	APIMaxWait     time.Duration `name:"api-max-wait" default:"${api_max_wait}" help:"The longest ?wait= of GET /protocols/{protocolo} (${default})."`
+
 	WebhookAllowCIDR []netip.Prefix `name:"webhook-allow-cidr" placeholder:"CIDR" help:"Where webhooks may go besides public addresses, on any port."`
 	WebhookAllowHTTP bool           `name:"webhook-allow-http" help:"Allow plain HTTP into --webhook-allow-cidr."`
 	WebhookPorts     []uint16       `name:"webhook-ports" default:"${webhook_ports}" placeholder:"PORT" help:"Ports of webhooks at public addresses (${default})."`
@@ -57,6 +71,17 @@ func DefaultConfig() Config {
 		Store:                      "bolt://./data/recado.db",
 		WebhookPorts:               []uint16{443, 8443},
 		ProvisionConnectionRequest: true,
+		ConnectionRequestTimeout:   5 * time.Second,
+		ConnectionRequestInterval:  30 * time.Second,
+		ConnectionRequestParallel:  64,
+		CWMPMaxBody:                8 * MiB,
+		CWMPMaxDepth:               64,
+		CWMPMaxElements:            400_000,
+		CWMPMessageTimeout:         60 * time.Second,
+		CWMPSessionTimeout:         60 * time.Second,
+		CWMPMaxSessionTimeout:      300 * time.Second,
+		APIReadTimeout:             30 * time.Second,
+		APIMaxWait:                 60 * time.Second,
 		LogFormat:                  "json",
 		LogLevel:                   "info",
 		ShutdownDelay:              time.Second,
@@ -112,6 +137,7 @@ func (c *Config) Resolve() error {
 	check(c.checkDev())
 	check(c.checkAuth())
 	check(c.checkWebhooks())
+	errs = append(errs, slices.DeleteFunc(c.checkLimits(), func(err error) bool { return err == nil })...)
 	check(checkPair("api-tls-cert", c.APITLSCert, "api-tls-key", c.APITLSKey))
 	check(checkPair("cwmp-tls-cert", c.CWMPTLSCert, "cwmp-tls-key", c.CWMPTLSKey))
 	check(checkURL(c.PublicURL))

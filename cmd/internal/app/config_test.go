@@ -70,6 +70,25 @@ func TestResolveRefuses(t *testing.T) {
 		{"short token", "admin-token", "32", func(c *app.Config) { c.AdminToken = "MARKER" }},
 		{"shutdown delay", "shutdown-delay", "5s", func(c *app.Config) { c.ShutdownDelay = time.Minute }},
 		{"negative shutdown delay", "shutdown-delay", "5s", func(c *app.Config) { c.ShutdownDelay = -1 }},
+		{"no body", "cwmp-max-body", "0 is out of range; want 64KiB to 64MiB", func(c *app.Config) { c.CWMPMaxBody = 0 }},
+		{"negative body", "cwmp-max-body", "-1 is out of range; want 64KiB", func(c *app.Config) { c.CWMPMaxBody = -1 }},
+		{"absurd body", "cwmp-max-body", "1024MiB is out of range", func(c *app.Config) { c.CWMPMaxBody = 1024 * app.MiB }},
+		{"no depth", "cwmp-max-depth", "0 is out of range; want 16 to 1024", func(c *app.Config) { c.CWMPMaxDepth = 0 }},
+		{"absurd depth", "cwmp-max-depth", "1025 is out of range", func(c *app.Config) { c.CWMPMaxDepth = 1025 }},
+		{"no elements", "cwmp-max-elements", "want 1000 to 10000000", func(c *app.Config) { c.CWMPMaxElements = 0 }},
+		{"absurd elements", "cwmp-max-elements", "want 1000 to 10000000", func(c *app.Config) { c.CWMPMaxElements = 10_000_001 }},
+		{"no message timeout", "cwmp-message-timeout", "0s is out of range; want 1s to 10m0s", func(c *app.Config) { c.CWMPMessageTimeout = 0 }},
+		{"absurd message timeout", "cwmp-message-timeout", "1h0m0s is out of range", func(c *app.Config) { c.CWMPMessageTimeout = time.Hour }},
+		{"negative session timeout", "cwmp-session-timeout", "-1s is out of range; want 5s", func(c *app.Config) { c.CWMPSessionTimeout = -time.Second }},
+		{"session timeouts that disagree", "cwmp-max-session-timeout", "5m0s is less than --cwmp-session-timeout 6m0s", func(c *app.Config) { c.CWMPSessionTimeout = 6 * time.Minute }},
+		{"absurd longest session timeout", "cwmp-max-session-timeout", "want 30s to 1h0m0s", func(c *app.Config) { c.CWMPMaxSessionTimeout = 2 * time.Hour }},
+		{"no connection-request timeout", "connection-request-timeout", "want 500ms to 1m0s", func(c *app.Config) { c.ConnectionRequestTimeout = 0 }},
+		{"no pace", "connection-request-interval", "0s is out of range", func(c *app.Config) { c.ConnectionRequestInterval = 0 }},
+		{"a pace without pause", "connection-request-interval", "30s is less than --connection-request-timeout 40s", func(c *app.Config) { c.ConnectionRequestTimeout = 40 * time.Second }},
+		{"none at a time", "connection-request-parallel", "0 is out of range; want 1 to 4096", func(c *app.Config) { c.ConnectionRequestParallel = 0 }},
+		{"absurdly many at a time", "connection-request-parallel", "5000 is out of range", func(c *app.Config) { c.ConnectionRequestParallel = 5000 }},
+		{"no read timeout", "api-read-timeout", "want 1s to 10m0s", func(c *app.Config) { c.APIReadTimeout = 0 }},
+		{"absurd wait", "api-max-wait", "24h0m0s is out of range; want 1s to 10m0s", func(c *app.Config) { c.APIMaxWait = 24 * time.Hour }},
 		{"periodic Inform", "periodic-inform", "30s", func(c *app.Config) { c.PeriodicInform = time.Second }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -118,6 +137,25 @@ func TestSettingsMaskSecrets(t *testing.T) {
 	} {
 		if got[name] != want {
 			t.Errorf("%s: got %q, want %q", name, got[name], want)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]app.Size{"8388608": 8 * app.MiB, "8MiB": 8 * app.MiB, "512KiB": 512 * app.KiB, "512 KiB": 512 * app.KiB, "1000": 1000, "-1": -1, "0": 0} {
+		var got app.Size
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("size %q: got %d, %v, want %d", text, got, err, want)
+		}
+		var again app.Size
+		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != want {
+			t.Errorf("size %q, written as %q: got %d, %v, want %d", text, got, again, err, want)
+		}
+	}
+	for _, text := range []string{"", "8MB", "8 parsecs", "MiB", "1e3", "9999999999999999999", "99999999999999MiB"} {
+		var got app.Size
+		if err := got.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "8MiB") {
+			t.Errorf("size %q: got %d, %v, want an error that says what would be right", text, got, err)
 		}
 	}
 }

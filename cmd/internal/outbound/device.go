@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 // DeviceConfig is how a DeviceDialer decides.
@@ -15,6 +16,8 @@ type DeviceConfig struct {
 	Dev bool
 	// Resolver is net.DefaultResolver where nil.
 	Resolver Resolver
+	// ConnectTimeout bounds finding and connecting; the package's ConnectTimeout where 0.
+	ConnectTimeout time.Duration
 	// Forbidden, if not nil, is a sentinel that refusals satisfy besides ErrRefused.
 	Forbidden error
 }
@@ -32,6 +35,9 @@ func NewDeviceDialer(cfg DeviceConfig) *DeviceDialer {
 	if cfg.Resolver == nil {
 		cfg.Resolver = net.DefaultResolver
 	}
+	if cfg.ConnectTimeout <= 0 {
+		cfg.ConnectTimeout = ConnectTimeout
+	}
 	return &DeviceDialer{cfg: cfg}
 }
 
@@ -47,7 +53,7 @@ func (d *DeviceDialer) DialDevice(ctx context.Context, address string, source ne
 		return nil, refuse(d.cfg.Forbidden, "%s", err)
 	}
 	source = source.Unmap()
-	ctx, cancel := context.WithTimeoutCause(ctx, ConnectTimeout, errConnectTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.ConnectTimeout, connectTimeout(d.cfg.ConnectTimeout))
 	defer cancel()
 	addrs, err := resolve(ctx, d.cfg.Resolver, host)
 	if err != nil {

@@ -1,12 +1,15 @@
 package outbound_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"recado/cmd/internal/outbound"
 )
@@ -128,5 +131,27 @@ func TestDialDeviceKeepsLookupErrors(t *testing.T) {
 	var dns *net.DNSError
 	if !errors.As(err, &dns) || errors.Is(err, errOther) {
 		t.Errorf("DialDevice: got %v, want the lookup's own error", err)
+	}
+}
+
+// lost is a resolver that never answers.
+type lost struct{}
+
+func (lost) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func TestDeviceDialerConnectTimeout(t *testing.T) {
+	for set, want := range map[time.Duration]time.Duration{0: outbound.ConnectTimeout, 20 * time.Second: 20 * time.Second, time.Second: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			d := outbound.NewDeviceDialer(outbound.DeviceConfig{Resolver: lost{}, ConnectTimeout: set})
+			start := time.Now()
+			_, err := d.DialDevice(t.Context(), "cpe.example:7547", netip.Addr{})
+			var timeout net.Error
+			if took := time.Since(start); took != want || !errors.As(err, &timeout) || !timeout.Timeout() {
+				t.Errorf("ConnectTimeout %v: got %v after %v, want a timeout after %v", set, err, took, want)
+			}
+		})
 	}
 }

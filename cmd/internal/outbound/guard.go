@@ -151,13 +151,13 @@ func (g *Guard) control(network, address string, plain bool) error {
 }
 
 // connectTimeout is a time limit that net/http and errors.As users see as one.
-type connectTimeout struct{}
+type connectTimeout time.Duration
 
-func (connectTimeout) Error() string   { return "no connection within " + ConnectTimeout.String() }
+func (t connectTimeout) Error() string { return "no connection within " + time.Duration(t).String() }
 func (connectTimeout) Timeout() bool   { return true }
 func (connectTimeout) Temporary() bool { return true }
 
-var errConnectTimeout error = connectTimeout{}
+var errConnectTimeout error = connectTimeout(ConnectTimeout)
 
 // dialFirst tries the addresses in turn, each with its share of the time that is left.
 func dialFirst(ctx context.Context, d *net.Dialer, addrs []netip.Addr, port uint16) (net.Conn, error) {

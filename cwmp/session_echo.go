@@ -31,12 +31,20 @@ type echo struct {
 	seed    maphash.Seed
 	answers map[string]answered // by the request's ID
 	last    answered            // the answer before
-	proper  bool                // the CPE has echoed the ID of a request that was not the first
-	fixed   bool                // the CPE has been seen not to echo
-	conn    *connState          // the one of the last POST
-	moved   bool                // the last POST came over another connection than the one before
-	wanders bool                // an earlier one did
+	habit   echoHabit
+	conn    *connState // the one of the last POST
+	moved   bool       // the last POST came over another connection than the one before
+	wanders bool       // an earlier one did
 }
+
+// echoHabit is what a CPE's answers have shown last.
+type echoHabit int
+
+const (
+	echoUnknown echoHabit = iota
+	echoProper            // it has echoed the ID of a request of this session that was not the first
+	echoFixed             // it has been seen not to echo, in this session or an earlier one
+)
 
 // answered is what is kept of an answer that was taken.
 type answered struct {
@@ -69,16 +77,16 @@ func (s *session) repeats(env *Envelope, body []byte) bool {
 func (e *echo) repeats(now answered, id, outstanding string) bool {
 	if id == outstanding {
 		if len(e.answers) > 0 {
-			e.proper, e.fixed = true, false
+			e.habit = echoProper
 		}
 		return false
 	}
 	if was, ok := e.answers[id]; ok {
 		switch {
-		case now.name != was.name, !e.proper && now.sum != was.sum:
-			e.proper, e.fixed = false, true
+		case now.name != was.name, e.habit != echoProper && now.sum != was.sum:
+			e.habit = echoFixed
 			return false
-		case e.proper || !e.fixed:
+		case e.habit != echoFixed:
 			return true
 		}
 	}
@@ -102,18 +110,22 @@ func newEchoHabits(most int) *echoHabits {
 func (h *echoHabits) of(device string, conn *connState) echo {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return echo{seed: h.seed, answers: map[string]answered{}, conn: conn, fixed: h.not.has(maphash.String(h.seed, device))}
+	e := echo{seed: h.seed, answers: map[string]answered{}, conn: conn}
+	if h.not.has(maphash.String(h.seed, device)) {
+		e.habit = echoFixed
+	}
+	return e
 }
 
 // learn keeps what a session has shown; one that has shown nothing changes nothing.
 func (h *echoHabits) learn(device string, e *echo) {
-	if !e.proper && !e.fixed {
+	if e.habit == echoUnknown {
 		return
 	}
 	key := maphash.String(h.seed, device)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e.fixed {
+	if e.habit == echoFixed {
 		h.not.add(key)
 	} else {
 		h.not.remove(key)

@@ -80,6 +80,13 @@ func TestSessionTellsRepetitionsFromAnswers(t *testing.T) {
 		{"2d: sent once more over a new connection", "fixed", false, []cwmp.Message{set, set}, []post{{1, done, false}, {1, done, true}}, true},
 		{"2d: always on new connections", "fixed", true, []cwmp.Message{set, set}, []post{{1, done, false}, {1, done, false}}, false},
 
+		{
+			"2d: it has echoed, and does no more", "", false,
+			[]cwmp.Message{set, set, get, set},
+			[]post{{1, done, false}, {2, done, false}, {1, value("v"), false}, {1, done, false}},
+			false,
+		},
+
 		{"2e: nothing is known", "", false, []cwmp.Message{set, set}, []post{{1, done, false}, {1, done, false}}, true},
 		{"2e: nothing is known, new connection", "", false, []cwmp.Message{set, set}, []post{{1, done, false}, {1, done, true}}, true},
 		{"2e: the same fault", "", false, []cwmp.Message{set, get}, []post{{1, fault, false}, {1, fault, false}}, true},

@@ -41,8 +41,9 @@ func explainRing(r cwmp.RequestReason) string {
 	return string(r)
 }
 
-// NextStep says in plain words what happens next with an action, or what somebody can do about it.
-func NextStep(a Action) string {
+// NextStep says in plain words what happens next with an action, or what somebody can do about it. w is what it waits behind, nil for
+// nothing.
+func NextStep(a Action, w *Wait) string {
 	switch a.Status {
 	case StatusSuccess:
 		if a.Applied == AppliedAfterReboot {
@@ -55,6 +56,9 @@ func NextStep(a Action) string {
 		return nextAfterFailure(a)
 	case StatusTimeout:
 		return nextAfterTimeout(a)
+	}
+	if w != nil && a.unsent() {
+		return nextBehind(a, w)
 	}
 	switch a.Stage {
 	case StageAccepted:
@@ -73,9 +77,22 @@ func NextStep(a Action) string {
 		return "The device was asked to call in; waiting for its session."
 	}
 	if a.Ring == nil || a.Ring.Reason == "" {
-		return "Waiting for the device to be reached, or to call in by itself; earlier requests for the device go first."
+		return "Waiting for the device to be reached, or to call in by itself."
 	}
-	return "Waiting: the last connection request failed, since " + explainRing(a.Ring.Reason) + ". " + adviseRing(a.Ring.Reason)
+	return "Waiting: " + ringTrouble(a.Ring)
+}
+
+// nextBehind is for an action behind another one. Where the device cannot be rung, that holds up both; for what is behind a reboot that
+// was sent it is not rung.
+func nextBehind(a Action, w *Wait) string {
+	if a.Ring == nil || a.Ring.Reason == "" || w.Reason == WaitReboot {
+		return w.explain()
+	}
+	return w.explain() + " Besides, " + ringTrouble(a.Ring)
+}
+
+func ringTrouble(r *Ring) string {
+	return "the last connection request failed, since " + explainRing(r.Reason) + ". " + adviseRing(r.Reason)
 }
 
 func adviseRing(r cwmp.RequestReason) string {

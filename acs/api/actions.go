@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -103,44 +104,74 @@ func (a *API) getProtocol(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
-	act, err := a.follow(c, who, id, wait)
+	v, err := a.follow(c, who, id, wait)
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("Etag", etag(&act))
-	if c.Request().Header.Get("If-None-Match") == etag(&act) {
+	c.Response().Header().Set("Etag", v.etag())
+	if c.Request().Header.Get("If-None-Match") == v.etag() {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return a.showProtocol(c, who, act)
+	return a.showProtocol(c, who, v)
+}
+
+// view is an action as a client sees it at one moment.
+type view struct {
+	act  acs.Action
+	wait *acs.Wait
+}
+
+func (a *API) view(ctx context.Context, who acs.Client, act acs.Action) (view, error) {
+	waits, err := a.cfg.Actions.Waiting(ctx, who, []acs.Action{act})
+	if err != nil {
+		return view{}, err
+	}
+	return view{act, waits[0]}, nil
+}
+
+// etag changes with the action and with what it waits behind, though not with its deliveries.
+func (v *view) etag() string {
+	switch w := v.wait; {
+	case w == nil:
+		return fmt.Sprintf(`W/"%d"`, v.act.Version)
+	case w.Behind == nil:
+		return fmt.Sprintf(`W/"%d-%s"`, v.act.Version, w.Reason)
+	default:
+		return fmt.Sprintf(`W/"%d-%s-%s-%d"`, v.act.Version, w.Reason, w.Behind.ID.CommandKey(), w.Behind.Version)
+	}
 }
 
 // follow gives the action at once, or waits for a change of it: of what the client has seen (If-None-Match), where it says so.
-func (a *API) follow(c echo.Context, who acs.Client, id acs.Protocolo, wait time.Duration) (acs.Action, error) {
+func (a *API) follow(c echo.Context, who acs.Client, id acs.Protocolo, wait time.Duration) (view, error) {
 	r := c.Request()
 	act, err := a.cfg.Actions.Action(r.Context(), who, id)
+	if err != nil {
+		return view{}, err
+	}
+	v, err := a.view(r.Context(), who, act)
 	if err != nil || wait == 0 || act.Status.Final() {
-		return act, err
+		return v, err
 	}
-	if seen := r.Header.Get("If-None-Match"); seen != "" && seen != etag(&act) {
-		return act, nil
+	if seen := r.Header.Get("If-None-Match"); seen != "" && seen != v.etag() {
+		return v, nil
 	}
-	return a.cfg.Actions.Follow(r.Context(), who, id, wait)
+	if act, err = a.cfg.Actions.Follow(r.Context(), who, id, wait); err != nil {
+		return view{}, err
+	}
+	return a.view(r.Context(), who, act)
 }
 
-// etag changes with the action, though not with its deliveries.
-func etag(act *acs.Action) string { return fmt.Sprintf(`W/"%d"`, act.Version) }
-
 // showProtocol answers with the whole status of an action.
-func (a *API) showProtocol(c echo.Context, who acs.Client, act acs.Action) error {
+func (a *API) showProtocol(c echo.Context, who acs.Client, v view) error {
 	ctx := c.Request().Context()
 	deliveries, _, err := a.cfg.Webhooks.Deliveries(ctx, webhook.DeliveryFilter{
-		Client: who.ID, Protocolo: act.ID.String(), Limit: wire.DefaultPage,
+		Client: who.ID, Protocolo: v.act.ID.String(), Limit: wire.DefaultPage,
 	})
 	if err != nil {
 		return err
 	}
-	p := a.protocol(&act)
-	p.Timeline = timeline(act.Timeline)
+	p := a.protocol(&v.act, v.wait)
+	p.Timeline = timeline(v.act.Timeline)
 	if p.Deliveries, err = a.deliveries(ctx, who, deliveries); err != nil {
 		return err
 	}
@@ -162,9 +193,13 @@ func (a *API) listProtocols(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
+	waits, err := a.cfg.Actions.Waiting(c.Request().Context(), who, page)
+	if err != nil {
+		return err
+	}
 	items := make([]wire.Protocol, len(page))
 	for i := range page {
-		items[i] = a.protocol(&page[i])
+		items[i] = a.protocol(&page[i], waits[i])
 	}
 	return c.JSON(http.StatusOK, list(items, next))
 }
@@ -184,7 +219,7 @@ func (a *API) cancelProtocol(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
-	return a.showProtocol(c, who, act)
+	return a.showProtocol(c, who, view{act: act}) // a final one waits for nothing
 }
 
 // protocolo reads the path's; what is none names nothing.

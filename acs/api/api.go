@@ -24,6 +24,8 @@ type Actions interface {
 	Follow(ctx context.Context, c acs.Client, id acs.Protocolo, wait time.Duration) (acs.Action, error)
 	Actions(ctx context.Context, c acs.Client, f acs.ActionFilter) ([]acs.Action, string, error)
 	Cancel(ctx context.Context, c acs.Client, id acs.Protocolo) (acs.Action, error)
+	// Waiting tells for each action what it waits behind, nil for nothing.
+	Waiting(ctx context.Context, c acs.Client, actions []acs.Action) ([]*acs.Wait, error)
 }
 
 // Devices shows devices and keeps what providers say of them; *acs.Service is one.

@@ -173,6 +173,7 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.Problem{},
 		wire.Receipt{},
 		wire.Protocol{},
+		wire.WaitingFor{},
 		wire.ParameterName{},
 		wire.Fault{},
 		wire.ParameterFault{},

@@ -19,11 +19,11 @@ func (a *API) receipt(r *acs.Receipt) wire.Receipt {
 	}
 }
 
-// protocol is the status of an action without timeline and deliveries.
-func (a *API) protocol(act *acs.Action) wire.Protocol {
+// protocol is the status of an action without timeline and deliveries; w is what it waits behind.
+func (a *API) protocol(act *acs.Action, w *acs.Wait) wire.Protocol {
 	p := wire.Protocol{
 		Protocolo: act.ID.String(), RouterID: act.RouterID, DeviceID: act.Device, Action: string(act.Kind), ClientRef: act.ClientRef,
-		Status: string(act.Status), Stage: string(act.Stage), ReasonDetail: act.ReasonDetail, NextStep: acs.NextStep(*act),
+		Status: string(act.Status), Stage: string(act.Stage), ReasonDetail: act.ReasonDetail, NextStep: acs.NextStep(*act, w), WaitingFor: a.waitingFor(w),
 		CreatedAt: wire.Time(act.CreatedAt), DeadlineAt: wire.Time(act.DeadlineAt), SentAt: wire.TimePtr(act.SentAt),
 		AcceptedAt: wire.TimePtr(act.AcceptedAt), FinishedAt: wire.TimePtr(act.FinishedAt),
 		Verify: act.Verify, Applied: act.Applied, Unverifiable: act.Unverifiable, Mismatched: act.Mismatched,
@@ -47,6 +47,18 @@ func (a *API) protocol(act *acs.Action) wire.Protocol {
 		p.Late = &wire.Late{At: wire.Time(l.At), Status: string(l.Status), EventID: l.Event}
 	}
 	return p
+}
+
+func (a *API) waitingFor(w *acs.Wait) *wire.WaitingFor {
+	if w == nil {
+		return nil
+	}
+	out := &wire.WaitingFor{Reason: string(w.Reason)}
+	if b := w.Behind; b != nil {
+		id, kind, stage, url := b.ID.String(), string(b.Kind), string(b.Stage), a.statusURL(b.ID)
+		out.Protocolo, out.Action, out.Stage, out.DeadlineAt, out.StatusURL = &id, &kind, &stage, wire.TimePtr(b.DeadlineAt), &url
+	}
+	return out
 }
 
 func fault(f *acs.Fault) *wire.Fault {

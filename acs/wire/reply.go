@@ -38,6 +38,8 @@ type Protocol struct {
 	Reason       *string `json:"reason"`
 	ReasonDetail string  `json:"reason_detail,omitempty"`
 	NextStep     string  `json:"next_step"`
+	// WaitingFor is what it waits behind; null where it is next, sent or final.
+	WaitingFor *WaitingFor `json:"waiting_for"`
 
 	CreatedAt  Time   `json:"created_at"`
 	DeadlineAt Time   `json:"deadline_at"`
@@ -68,6 +70,16 @@ type Protocol struct {
 
 // Final reports whether the status can no longer change.
 func (p *Protocol) Final() bool { return p.Status != "pending" }
+
+// WaitingFor is the action that another one of the same device waits behind. All but Reason is null where it is another client's.
+type WaitingFor struct {
+	Reason     string  `json:"reason"` // turn, reboot_unsettled, answer_outstanding, shared_boot
+	Protocolo  *string `json:"protocolo"`
+	Action     *string `json:"action"`
+	Stage      *string `json:"stage"`
+	DeadlineAt *Time   `json:"deadline_at"`
+	StatusURL  *string `json:"status_url"`
+}
 
 // ParameterName is a parameter without its value.
 type ParameterName struct {

@@ -39,7 +39,8 @@ type Facts struct {
 	Version   uint64    `json:"version"`
 }
 
-// Reported is what a device last said of itself. It may be lost by a crash since the last flush: nothing correct depends on it.
+// Reported is what a device last said of itself. A crash may lose the newest of it (see DeviceStore.Report): nothing correct depends
+// on it.
 type Reported struct {
 	Root                 string     `json:"root,omitempty"` // "InternetGatewayDevice." or "Device."
 	SoftwareVersion      string     `json:"software_version,omitempty"`

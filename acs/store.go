@@ -86,9 +86,12 @@ type DeviceStore interface {
 	// PutFacts stores facts if f.Version is the stored one (0: none yet), else ErrConflict. ErrExists where another device has
 	// the router_id or the CWMPAuth user name. Durable when it returns.
 	PutFacts(ctx context.Context, id string, identity cwmp.DeviceID, f Facts) (Device, error)
-	// Report stores what a device said. It is seen by the next read; on disk some seconds later.
+	// Report stores what a device said. It is seen by the next read. It is durable when it returns where the device had not reported
+	// before, or where it is now told apart, found or reached by something else: its identity, connection-request URL, MAC or
+	// PPPoE login. Otherwise it is written behind: a crash within some seconds loses it. An error can mean either.
 	Report(ctx context.Context, id string, identity cwmp.DeviceID, r Reported) error
-	// LearnTypes remembers the types that a device reported, by parameter name; as durable as Report.
+	// LearnTypes remembers the types that a device reported, by parameter name. It is written behind, though never later
+	// than a Report made after it.
 	LearnTypes(ctx context.Context, id string, types map[string]string) error
 	// LearnedTypes gives what is known of the named parameters.
 	LearnedTypes(ctx context.Context, id string, names []string) (map[string]string, error)

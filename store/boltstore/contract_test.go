@@ -50,5 +50,13 @@ func TestContract(t *testing.T) {
 			}
 			return open(t, s.(*opened).path)
 		},
+		Crash: func(t testing.TB, s storetest.Store) storetest.Store {
+			to := filepath.Join(t.TempDir(), "recado.db")
+			copyStore(t, s.(*opened).path, to)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, to)
+		},
 	})
 }

@@ -27,7 +27,7 @@ type Options struct {
 	Keys *seal.Keys
 	// Timeout is how long to wait for a store that another process has open; 0 is a second.
 	Timeout time.Duration
-	// FlushEvery is how long a report of a device may wait to be written; 0 is three seconds.
+	// FlushEvery is how long a report of a device with no news (see acs.DeviceStore) may wait to be written; 0 is three seconds.
 	FlushEvery time.Duration
 	// Logger is told of damaged records, and when the store cannot be written and can be again; nil is nobody.
 	Logger *slog.Logger

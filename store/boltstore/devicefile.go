@@ -50,39 +50,48 @@ type deviceFile struct {
 	mu       sync.Mutex
 	current  *batch
 	flushing *batch // nil: none is under way
+	awaited  []awaited
 	closed   bool
+	ended    bool // nothing more will be written; endErr tells whether all was
+	endErr   error
 	failed   bool
 
-	dirty, full chan struct{} // hold one value
-	stop, done  chan struct{}
-	stopOnce    sync.Once
+	dirty, full, urgent chan struct{} // hold one value
+	stop, done          chan struct{}
+	stopOnce            sync.Once
 }
 
 func newDeviceFile(db *bolt.DB, path string, o Options, damaged *damagedRecords) *deviceFile {
 	return &deviceFile{
 		db: db, path: path, every: o.FlushEvery, log: o.Logger, damaged: damaged, current: newBatch(),
-		dirty: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		dirty: make(chan struct{}, 1), full: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// run writes down what has come, some time after the first of it.
+// run writes down what has come, some time after the first of it, and at once what somebody waits for.
 func (f *deviceFile) run() {
 	defer close(f.done)
+	wait := time.NewTimer(f.every)
+	wait.Stop()
+	dirty, full := f.dirty, (chan struct{})(nil)
 	for {
 		select {
-		case <-f.dirty:
-		case <-f.stop:
-			return
-		}
-		wait := time.NewTimer(f.every)
-		select {
+		case <-f.urgent:
+			f.note(f.writeAwaited())
+			continue
+		case <-dirty:
+			wait.Reset(f.every)
+			dirty, full = nil, f.full
+			continue
 		case <-wait.C:
-		case <-f.full:
+		case <-full:
 		case <-f.stop:
 			wait.Stop()
 			return
 		}
 		wait.Stop()
+		dirty, full = f.dirty, nil
 		f.note(f.flush())
 	}
 }
@@ -108,7 +117,9 @@ func (f *deviceFile) close() error {
 	f.mu.Unlock()
 	f.stopOnce.Do(func() { close(f.stop) })
 	<-f.done
-	return errors.Join(f.flush(), f.db.Close())
+	err := f.flush()
+	f.end(err)
+	return errors.Join(err, f.db.Close())
 }
 
 // add changes the current batch.
@@ -187,9 +198,22 @@ func (f *deviceFile) flush() error {
 	return err
 }
 
+// write writes types before the reports that have their hashes, since a hash that is known teaches nothing again.
 func (f *deviceFile) write(b *batch) error {
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(b.types)), flushStep/10) {
+		if err := f.writeStep(func(tx *bolt.Tx) error {
+			for _, id := range ids {
+				if err := f.writeTypes(tx, id, b.types[id]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(b.reports)), flushStep) {
-		if err := f.update(func(tx *bolt.Tx) error {
+		if err := f.writeStep(func(tx *bolt.Tx) error {
 			w := newDeviceWriter(tx)
 			for _, id := range ids {
 				if err := w.report(b.reports[id]); err != nil {
@@ -201,19 +225,15 @@ func (f *deviceFile) write(b *batch) error {
 			return err
 		}
 	}
-	for ids := range slices.Chunk(slices.Sorted(maps.Keys(b.types)), flushStep/10) {
-		if err := f.update(func(tx *bolt.Tx) error {
-			for _, id := range ids {
-				if err := f.writeTypes(tx, id, b.types[id]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// writeStep is one transaction of a flush. Those who wait need not wait for all of them.
+func (f *deviceFile) writeStep(do func(tx *bolt.Tx) error) error {
+	if err := f.writeAwaited(); err != nil {
+		return err
+	}
+	return f.update(do)
 }
 
 func (f *deviceFile) update(do func(tx *bolt.Tx) error) error {
@@ -228,21 +248,17 @@ func newDeviceWriter(tx *bolt.Tx) *deviceWriter {
 
 // report writes what has changed of a device.
 func (w *deviceWriter) report(r *report) error {
-	dev, seen := r.records()
-	devValue, err := encode(&dev)
-	if err != nil {
-		return err
-	}
+	seen := r.seenRecord()
 	seenValue, err := encode(&seen)
 	if err != nil {
 		return err
 	}
 	key := textKey(r.id)
-	if before := w.dev.Get(key); !bytes.Equal(before, devValue) {
-		if err := w.rename(before, &dev); err != nil {
+	if before := w.dev.Get(key); !bytes.Equal(before, r.dev) {
+		if err := w.rename(before, r); err != nil {
 			return err
 		}
-		if err := w.dev.Put(key, devValue); err != nil {
+		if err := w.dev.Put(key, r.dev); err != nil {
 			return err
 		}
 	}
@@ -252,21 +268,21 @@ func (w *deviceWriter) report(r *report) error {
 	return w.seen.Put(key, seenValue)
 }
 
-func (w *deviceWriter) rename(before []byte, dev *devRecord) error {
+func (w *deviceWriter) rename(before []byte, r *report) error {
 	var old devRecord
 	var oldNames [][]byte
 	if before != nil && decode(before, &old) == nil {
 		oldNames = old.names()
 	}
-	gone, came := nameChange(oldNames, dev.names())
+	gone, came := nameChange(oldNames, r.names())
 	for _, n := range gone {
-		k, _ := namedRecord(n, dev.ID)
+		k, _ := namedRecord(n, r.id)
 		if err := w.name.Delete(k); err != nil {
 			return err
 		}
 	}
 	for _, n := range came {
-		k, v := namedRecord(n, dev.ID)
+		k, v := namedRecord(n, r.id)
 		if err := w.name.Put(k, v); err != nil {
 			return err
 		}

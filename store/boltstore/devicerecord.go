@@ -67,21 +67,33 @@ type report struct {
 	id       string
 	identity cwmp.DeviceID
 	reported acs.Reported
+	dev      []byte // its devRecord
 }
 
-func (r *report) records() (devRecord, seenRecord) {
+func newReport(id string, identity cwmp.DeviceID, p acs.Reported) (*report, error) {
+	r := &report{id: id, identity: identity, reported: copyReported(p)}
+	dev := r.devRecord()
+	var err error
+	r.dev, err = encode(&dev)
+	return r, err
+}
+
+func (r *report) devRecord() devRecord {
 	i, p := r.identity, &r.reported
-	dev := devRecord{
+	return devRecord{
 		V: recordVersion, ID: r.id, Maker: i.Manufacturer, OUI: i.OUI, Class: i.ProductClass, Serial: i.SerialNumber,
 		Root: p.Root, Software: p.SoftwareVersion, Hardware: p.HardwareVersion, URL: p.ConnectionRequestURL, MAC: p.MAC,
 		PPPoE: p.PPPoELogin, Namespace: p.Namespace, First: unixNano(p.FirstInform), XML: p.XMLDeclaration,
 		XMLKnown: p.XMLDeclarationKnown, TypesHash: p.TypesHash,
 	}
-	seen := seenRecord{
+}
+
+func (r *report) seenRecord() seenRecord {
+	p := &r.reported
+	return seenRecord{
 		V: recordVersion, Inform: unixNano(p.LastInform), Boot: unixNano(p.LastBoot), Events: p.LastEvents, Addr: p.LastAddr,
 		Uptime: int64(p.Uptime), UptimeAt: unixNano(p.UptimeAt), Retries: p.RetryCount,
 	}
-	return dev, seen
 }
 
 func (d *devRecord) identity() cwmp.DeviceID {

@@ -20,8 +20,15 @@ func (db *DB) Report(ctx context.Context, id string, identity cwmp.DeviceID, r a
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	said := &report{id: id, identity: identity, reported: copyReported(r)}
-	return db.devices.add(func(b *batch) { b.report(said) })
+	said, err := newReport(id, identity, r)
+	if err != nil {
+		return fmt.Errorf("device %s: %w", id, err)
+	}
+	news, err := db.devices.addReport(said)
+	if err != nil || !news && db.holds(ctx, said) {
+		return err
+	}
+	return db.devices.await(ctx, id)
 }
 
 // LearnTypes implements acs.DeviceStore. At most 4,000 names are remembered of a device, and none longer than 512 bytes.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,8 +37,11 @@ func inFile(t *testing.T, s *opened, bucket string) int {
 func TestReportsAreWrittenBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
+		said := func(i int, login string) acs.Reported {
+			return acs.Reported{PPPoELogin: login, ConnectionRequestURL: fmt.Sprint("http://192.0.2.1:", i), LastInform: time.Now()}
+		}
 		for i := range 100 {
-			check(t, "report", s.Report(ctx, fmt.Sprint("cpe-", i), newIdentity(i), acs.Reported{PPPoELogin: fmt.Sprint("login-", i)}))
+			check(t, "report", s.Report(ctx, fmt.Sprint("cpe-", i), newIdentity(i), said(i, fmt.Sprint("login-", i))))
 		}
 		found := func(name, want string) {
 			t.Helper()
@@ -50,16 +55,27 @@ func TestReportsAreWrittenBehind(t *testing.T) {
 			}
 		}
 		found("login-7", "cpe-7")
-		if n := inFile(t, s, "dev"); n != 0 {
-			t.Errorf("at once: got %d records in the file, want none", n)
-		}
 		time.Sleep(10 * time.Second)
-		synctest.Wait()
 		if n, m := inFile(t, s, "dev"), inFile(t, s, "seen"); n != 100 || m != 100 {
 			t.Errorf("after ten seconds: got %d and %d records, want 100", n, m)
 		}
 		found("login-7", "cpe-7")
-		check(t, "report", s.Report(ctx, "cpe-7", newIdentity(7), acs.Reported{PPPoELogin: "moved"}))
+
+		before, writes := s.DeviceCommits(), s.Commits()
+		for i := range 100 {
+			r := said(i, fmt.Sprint("login-", i))
+			r.RetryCount, r.SoftwareVersion = i, "2"
+			check(t, "report", s.Report(ctx, fmt.Sprint("cpe-", i), newIdentity(i), r))
+		}
+		if n := s.DeviceCommits(); n != before || s.Commits() != writes {
+			t.Errorf("100 Informs with nothing new: got %d and %d commits, want none", n-before, s.Commits()-writes)
+		}
+		time.Sleep(10 * time.Second)
+		if n := s.DeviceCommits(); n != before+1 {
+			t.Errorf("100 Informs with nothing new, ten seconds later: got %d commits, want 1", n-before)
+		}
+
+		check(t, "report", s.Report(ctx, "cpe-7", newIdentity(7), said(7, "moved")))
 		found("login-7", "")
 		found("moved", "cpe-7")
 		time.Sleep(10 * time.Second)
@@ -70,6 +86,147 @@ func TestReportsAreWrittenBehind(t *testing.T) {
 			t.Errorf("got %d names, want 200: two of each device", n)
 		}
 	})
+}
+
+// What a device is called by is in the file when Report returns, and nothing else is written with it.
+func TestNewsAreWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		r := acs.Reported{ConnectionRequestURL: "http://192.0.2.1/a", MAC: "00259E000001", PPPoELogin: "login", TypesHash: 7}
+		types := map[string]string{"Device.A": "xsd:string"}
+		check(t, "learn", s.LearnTypes(ctx, "cpe", types))
+		check(t, "learn", s.LearnTypes(ctx, "other", types))
+		who := newIdentity(1)
+		commits := s.DeviceCommits()
+		news := func(what string, change func()) {
+			t.Helper()
+			change()
+			check(t, "report", s.Report(ctx, "cpe", who, r))
+			if commits++; s.DeviceCommits() != commits {
+				t.Errorf("%s: got %d commits, want 1", what, 1+s.DeviceCommits()-commits)
+			}
+			check(t, "report", s.Report(ctx, "cpe", who, r))
+			if s.DeviceCommits() != commits {
+				t.Errorf("%s, said again: got %d commits, want none", what, s.DeviceCommits()-commits)
+			}
+			to := filepath.Join(t.TempDir(), "recado.db")
+			copyStore(t, s.path, to)
+			left := open(t, to)
+			defer func() { check(t, "close", left.Close()) }()
+			d, err := left.Device(ctx, "cpe")
+			if err != nil || d.Identity != who || d.Reported.ConnectionRequestURL != r.ConnectionRequestURL || d.Reported.MAC != r.MAC ||
+				d.Reported.PPPoELogin != r.PPPoELogin {
+				t.Errorf("%s: a crash leaves %+v, %+v, %v; want %+v, %+v", what, d.Identity, d.Reported, err, who, r)
+			}
+			if got, err := left.LearnedTypes(ctx, "cpe", []string{"Device.A"}); err != nil || len(got) != 1 {
+				t.Errorf("%s: a crash leaves the hash and the types %v, %v; want those that came with it", what, got, err)
+			}
+		}
+		news("first contact", func() {})
+		if n := inFile(t, s, "types"); n != 1 {
+			t.Errorf("types of %d devices went with it, want its own", n)
+		}
+		news("URL", func() { r.ConnectionRequestURL = "http://192.0.2.1/b" })
+		news("no URL", func() { r.ConnectionRequestURL = "" })
+		news("MAC", func() { r.MAC = "00259E000002" })
+		news("PPPoE login", func() { r.PPPoELogin = "moved" })
+		news("serial number", func() { who.SerialNumber = "SN2" })
+		news("maker", func() { who.Manufacturer = "ZTE" })
+		time.Sleep(10 * time.Second)
+		commits = s.DeviceCommits()
+		news("URL when all is written", func() { r.ConnectionRequestURL = "http://192.0.2.1/c" })
+		time.Sleep(10 * time.Second)
+		to := filepath.Join(t.TempDir(), "recado.db")
+		copyStore(t, s.path, to)
+		left := open(t, to)
+		if d, err := left.Device(ctx, "cpe"); err != nil || d.Reported.ConnectionRequestURL != r.ConnectionRequestURL {
+			t.Errorf("after the flush: got %q, %v; want %q", d.Reported.ConnectionRequestURL, err, r.ConnectionRequestURL)
+		}
+		check(t, "close", left.Close())
+	})
+}
+
+// First contacts that come together share commits, and those under way when the store closes are kept.
+func TestNewsShareCommits(t *testing.T) {
+	s := newStore(t)
+	before := s.DeviceCommits()
+	const devices = 2000
+	spread(64, devices, func(i int) {
+		if err := s.Report(ctx, fmt.Sprint("cpe-", i), newIdentity(i), acs.Reported{}); err != nil {
+			t.Errorf("report: %v", err)
+		}
+	})
+	if n := s.DeviceCommits() - before; n > devices/4 {
+		t.Errorf("%d first contacts from 64 sessions: got %d commits, want groups", devices, n)
+	}
+	if n := inFile(t, s, "dev"); n != devices {
+		t.Errorf("right after: got %d devices in the file, want %d", n, devices)
+	}
+}
+
+func TestReportsWhileItCloses(t *testing.T) {
+	for range 5 {
+		path := filepath.Join(t.TempDir(), "recado.db")
+		s := open(t, path)
+		var kept atomic.Int64
+		closing := make(chan struct{})
+		var once sync.Once
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			<-closing
+			check(t, "close", s.Close())
+		})
+		spread(16, 400, func(i int) {
+			switch err := s.Report(ctx, fmt.Sprint("cpe-", i), newIdentity(i), acs.Reported{}); {
+			case err == nil:
+				kept.Add(1)
+			case !errors.Is(err, acs.ErrUnavailable):
+				t.Errorf("report: got %v, want none or ErrUnavailable", err)
+			}
+			if i == 100 {
+				once.Do(func() { close(closing) })
+			}
+		})
+		wg.Wait()
+		s = open(t, path)
+		if n := inFile(t, s, "dev"); int64(n) < kept.Load() {
+			t.Errorf("got %d devices, want the %d whose reports were taken", n, kept.Load())
+		}
+		check(t, "close", s.Close())
+	}
+}
+
+// A newer report that somebody waits for, in the middle of a flush that has an older one, stays the newer.
+func TestNewsDuringAFlush(t *testing.T) {
+	s := newStore(t)
+	var wg sync.WaitGroup
+	const rounds = 40
+	for d := range 4 {
+		wg.Go(func() {
+			for i := range rounds {
+				r := acs.Reported{ConnectionRequestURL: fmt.Sprint("http://192.0.2.1/", i), RetryCount: i}
+				check(t, "report", s.Report(ctx, fmt.Sprint("cpe-", d), newIdentity(d), r))
+			}
+		})
+	}
+	// Others keep the flushes going.
+	spread(8, 6000, func(i int) {
+		if err := s.LearnTypes(ctx, fmt.Sprint("other-", i), map[string]string{"Device.A": "xsd:string"}); err != nil {
+			t.Errorf("learn: %v", err)
+		}
+	})
+	wg.Wait()
+	to := filepath.Join(t.TempDir(), "recado.db")
+	check(t, "backup", s.CopyDevices(devices(to)))
+	check(t, "copy", copyFile(s.path, to))
+	left := open(t, to)
+	for d := range 4 {
+		got, err := left.Device(ctx, fmt.Sprint("cpe-", d))
+		if want := fmt.Sprint("http://192.0.2.1/", rounds-1); err != nil || got.Reported.ConnectionRequestURL != want {
+			t.Errorf("got %q, %v; want %q", got.Reported.ConnectionRequestURL, err, want)
+		}
+	}
+	check(t, "close", left.Close())
 }
 
 func TestEqualTypesAreKeptOnce(t *testing.T) {

@@ -8,6 +8,9 @@
 // first put; what it finds wrong fails that operation alone. A failed commit fails its whole group, and then the indexes in
 // memory are what they were: they change after the commit only.
 //
+// What devices report goes to the devices file some seconds later, many at a time. First contacts, and what changes who a device
+// is or how it is reached, are committed before Report returns; those that come together share a commit.
+//
 // # Keys
 //
 // Only keys that grow with time are durable: ids are UUIDs of version 7, and a page is filled and left. Indexes whose keys are

@@ -74,3 +74,17 @@ func (db *DB) Unwritten() (n int) {
 	})
 	return n
 }
+
+// DeviceCommits is how many transactions were committed to the devices file, ever.
+func (db *DB) DeviceCommits() (n int) {
+	db.devices.db.View(func(tx *bolt.Tx) error {
+		n = tx.ID()
+		return nil
+	})
+	return n
+}
+
+// CopyDevices copies the devices file as it is after its last commit.
+func (db *DB) CopyDevices(to string) error {
+	return db.devices.db.View(func(tx *bolt.Tx) error { return tx.CopyFile(to, 0o600) })
+}

@@ -72,7 +72,12 @@ func TestFullDisk(t *testing.T) {
 		}
 		healDevices := fullDisk(t, devices(s.path))
 		time.Sleep(time.Minute)
-		check(t, "report on a full disk", s.Report(ctx, "late", newIdentity(1), acs.Reported{RetryCount: 7}))
+		if err := s.Report(ctx, "late", newIdentity(1), acs.Reported{RetryCount: 6}); !errors.Is(err, acs.ErrUnavailable) {
+			t.Errorf("first contact on a full disk: got %v, want ErrUnavailable", err)
+		}
+		if err := s.Report(ctx, "late", newIdentity(1), acs.Reported{RetryCount: 7}); !errors.Is(err, acs.ErrUnavailable) {
+			t.Errorf("the same again: got %v, want ErrUnavailable", err)
+		}
 		time.Sleep(time.Minute)
 		heal()
 		healDevices()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -203,4 +204,18 @@ func backupTo(s *opened, path string) error {
 	}
 	_, err = s.Backup(ctx, f)
 	return errors.Join(err, f.Close())
+}
+
+// spread calls do n times from that many goroutines.
+func spread(writers, n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				do(int(i - 1))
+			}
+		})
+	}
+	wg.Wait()
 }

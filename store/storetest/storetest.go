@@ -52,9 +52,11 @@ type Harness struct {
 	// Open makes an empty store. The suite closes it when the case ends; whatever else has to stop then is Close's or
 	// t.Cleanup's to stop, since a bubble ends only when all its goroutines have.
 	Open func(t testing.TB) Store
-	// Reopen ends s (by Close, or as a crash would) and opens what it left. Reports and learned types may be lost where they
-	// are younger than a minute and s was not closed. It is nil where nothing outlives a store.
+	// Reopen ends s (by Close, or as a crash would) and opens what it left. What is written behind (see acs.DeviceStore.Report) may
+	// be lost where it is younger than a minute and s was not closed. It is nil where nothing outlives a store.
 	Reopen func(t testing.TB, s Store) Store
+	// Crash ends s as a crash would, so that nothing more is written, and opens what it left; nil: Reopen does.
+	Crash func(t testing.TB, s Store) Store
 	// Clock is nil for a store whose clock is time.Now and that works in a synctest bubble. Otherwise cases run outside one.
 	Clock *Clock
 }
@@ -77,7 +79,7 @@ func allCases() []testCase {
 	var all []testCase
 	for _, some := range [][]testCase{
 		createCases, updateCases, finishCases, outboxCases, dueCases, listCases, deviceCases, findCases, clientCases,
-		endpointCases, deliveryCases, claimCases, turnCases, attemptCases, generalCases, copyCases, reopenCases, raceCases, walkCases,
+		endpointCases, deliveryCases, claimCases, turnCases, attemptCases, generalCases, copyCases, reopenCases, crashCases, raceCases, walkCases,
 	} {
 		all = append(all, some...)
 	}
@@ -136,6 +138,16 @@ func (e *env) exact() bool { return e.h.Clock == nil }
 func (e *env) reopen() {
 	e.Helper()
 	e.Store = e.h.Reopen(e, e.Store)
+}
+
+// crash ends the store as a crash would and opens what it left.
+func (e *env) crash() {
+	e.Helper()
+	if e.h.Crash == nil {
+		e.reopen()
+		return
+	}
+	e.Store = e.h.Crash(e, e.Store)
 }
 
 func (e *env) ok(what string, err error) {

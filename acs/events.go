@@ -67,7 +67,28 @@ func (s *Service) outbox(ctx context.Context, a *Action, eventType, eventID stri
 		ID: eventID, Type: eventType, Client: a.Client, Protocolo: a.ID.String(), Device: a.Device, Time: now,
 		Body: append(body[:at:at], body[end:]...), SequenceAt: at,
 	}
-	return Outbox{Events: []webhook.Event{e}, Deliveries: webhook.FanOut(EventTypes, e, endpoints, now)}, nil
+	out := Outbox{Events: []webhook.Event{e}, Deliveries: webhook.FanOut(EventTypes, e, endpoints, now)}
+	if len(out.Deliveries) == 0 {
+		return out, nil
+	}
+	legacy, zone, err := s.Legacy(ctx, a.Client)
+	if err != nil {
+		return Outbox{}, err
+	}
+	if legacy {
+		webhook.SetLegacy(out.Deliveries, zone)
+	}
+	return out, nil
+}
+
+// Legacy tells whether a client gets the webhooks of its results in the body that receivers of IXC ACS know, and in which time zone. A
+// client that is not stored (any more) does not.
+func (s *Service) Legacy(ctx context.Context, client string) (legacy bool, zone string, err error) {
+	c, err := s.store.Client(ctx, client)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return false, "", fmt.Errorf("client %s: %w", client, err)
+	}
+	return c.Legacy, c.TimeZone, nil
 }
 
 func actionEvent(a *Action, d *Device, eventType, eventID string, now time.Time) wire.ActionEvent {

@@ -96,7 +96,7 @@ func (d *Dispatcher) attempt(ctx context.Context, l Lease) (a Attempt) {
 
 // request builds and signs the POST.
 func (d *Dispatcher) request(ctx context.Context, l Lease, number int, now time.Time) (*http.Request, error) {
-	body := Render(l.Event, l.Delivery.Format)
+	body := Body(l.Event, &l.Delivery)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.Endpoint.URL, bytes.NewReader(body))
 	if err != nil {
 		// The error's own text quotes the URL.
@@ -107,6 +107,9 @@ func (d *Dispatcher) request(ctx context.Context, l Lease, number int, now time.
 		return nil, err
 	}
 	h := req.Header
+	for _, own := range l.Endpoint.Headers {
+		h.Set(own.Name, own.Value)
+	}
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", d.agent)
 	h.Set(HeaderAttempt, strconv.Itoa(number))

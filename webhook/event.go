@@ -19,9 +19,12 @@ func (e Event) Bytes() []byte {
 	return append(b, e.Body[e.SequenceAt:]...)
 }
 
-// Render returns the bytes to send, which are the same for every attempt. FormatBodySignature puts event_type and event_id
-// behind the last member of the object; a body that is no object stays as it is.
+// Render returns the bytes of a format. FormatBodySignature puts event_type and event_id behind the last member of the object;
+// a body that is no object stays as it is. FormatLegacy tells the time in UTC; Body knows the delivery's zone.
 func Render(e Event, f Format) []byte {
+	if f == FormatLegacy {
+		return renderLegacy(e, "")
+	}
 	b := e.Bytes()
 	if f != FormatBodySignature {
 		return b

@@ -30,6 +30,8 @@ type ServiceConfig struct {
 	Catalogue Catalogue
 	// MaxEndpoints bounds the endpoints of one client; 0 is DefaultMaxEndpoints.
 	MaxEndpoints int
+	// Legacy tells whether a client gets FormatLegacy, and in which time zone. Nil: none does.
+	Legacy func(ctx context.Context, client string) (legacy bool, zone string, err error)
 }
 
 // Service is what clients do with their endpoints and deliveries. What belongs to another client is ErrNotFound, as is what
@@ -37,6 +39,7 @@ type ServiceConfig struct {
 type Service struct {
 	store     Store
 	checkURL  func(ctx context.Context, raw string) error
+	legacy    func(ctx context.Context, client string) (bool, string, error)
 	catalogue Catalogue
 	max       int
 
@@ -52,6 +55,7 @@ func NewService(c ServiceConfig) *Service {
 	if s.max <= 0 {
 		s.max = DefaultMaxEndpoints
 	}
+	s.legacy = c.Legacy
 	return s
 }
 
@@ -250,9 +254,18 @@ func (s *Service) Test(ctx context.Context, client, id string) (Event, Delivery,
 	if err != nil {
 		return Event{}, Delivery{}, fmt.Errorf("encode the test event: %w", err)
 	}
-	d := newDelivery(e, p, now)
-	if e, err = s.store.AddEvent(ctx, e, []Delivery{d}); err != nil {
+	ds := []Delivery{newDelivery(e, p, now)}
+	if s.legacy != nil {
+		legacy, zone, err := s.legacy(ctx, client)
+		if err != nil {
+			return Event{}, Delivery{}, fmt.Errorf("client of the test event: %w", err)
+		}
+		if legacy {
+			SetLegacy(ds, zone)
+		}
+	}
+	if e, err = s.store.AddEvent(ctx, e, ds); err != nil {
 		return Event{}, Delivery{}, fmt.Errorf("add the test event: %w", err)
 	}
-	return e, d, nil
+	return e, ds[0], nil
 }

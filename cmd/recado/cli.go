@@ -108,7 +108,10 @@ func report(s streams, args []string, err error) int {
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &field):
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(s.err, "recado: %s\n", strings.TrimSuffix(line, "\n"))
+			if !strings.HasPrefix(line, " ") { // else it goes on from the line before
+				line = "recado: " + line
+			}
+			fmt.Fprintln(s.err, strings.TrimSuffix(line, "\n"))
 		}
 		fmt.Fprintf(s.err, "try: recado %s--help\n", commandOf(args))
 		return exitUsage

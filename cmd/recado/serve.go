@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"recado/cmd/internal/app"
@@ -11,7 +12,7 @@ import (
 type serveCmd struct {
 	app.Config `embed:""`
 
-	Check bool `name:"check" help:"Check the configuration, print it with secrets masked, and end."`
+	Check bool `name:"check" help:"Check the configuration and the store, print the configuration with secrets masked, and end; nothing is changed."`
 }
 
 // Run runs a server until a signal.
@@ -25,6 +26,11 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	if !c.Check {
 		return a.Run(ctx)
+	}
+	if err := a.Check(ctx); errors.Is(err, app.ErrUnchecked) {
+		fmt.Fprintf(s.err, "recado: --store: %v\n", err)
+	} else if err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	for _, setting := range c.Settings() {

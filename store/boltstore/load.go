@@ -45,6 +45,10 @@ func proveKeys(db *bolt.DB, keys *seal.Keys) error {
 			return tx.Bucket([]byte(bucketMeta)).Put(keyProof, []byte(keys.Seal("recado", proofContext)))
 		})
 	}
+	return proves(proof, keys)
+}
+
+func proves(proof string, keys *seal.Keys) error {
 	if _, err := keys.Open(proof, proofContext); err != nil {
 		return fmt.Errorf("%w: %w; nothing was changed: put the key file back that the store was made with", ErrWrongKey, err)
 	}

@@ -107,6 +107,9 @@ type parts struct {
 func (a *App) Run(ctx context.Context) (err error) {
 	defer a.closeListeners()
 	p := &parts{loops: newLoops()}
+	if a.needsDeviceCredential() && a.storeIsNew() {
+		return a.noCredential() // before anything is made
+	}
 	if p.db, err = a.openStore(ctx); err != nil {
 		return err
 	}
@@ -221,36 +224,6 @@ func (a *App) cpeCredentials() []acs.CPECredential {
 		list[i] = acs.CPECredential{Device: c.Device, Username: c.Username, Password: c.Password}
 	}
 	return list
-}
-
-// checkCredentials refuses to start a server that no device could ever get into.
-func (a *App) checkCredentials(ctx context.Context, p *parts) error {
-	if a.cfg.CWMPAuth == authNone || len(a.credentials) > 0 {
-		return nil
-	}
-	if a.cfg.CWMPCredentialsFile != "" {
-		a.log.Warn("the credentials file is empty: devices get in by credentials of their own only (PUT /api/v1/devices/{id})")
-		return nil
-	}
-	f := acs.DeviceFilter{Limit: 1000}
-	for {
-		page, next, err := p.db.Devices(ctx, f)
-		if err != nil {
-			return err
-		}
-		for _, d := range page {
-			if !d.Facts.CWMPAuth.IsZero() {
-				return nil
-			}
-		}
-		if next == "" {
-			break
-		}
-		f.Cursor = next
-	}
-	return badField("cwmp-auth", "is %s, and there is no credential that a device could come with; give --cwmp-credentials-file FILE "+
-		"with a line 'username:password' for all devices or 'DEVICE_ID username:password' for each (an empty file, if they come by "+
-		"the API), or --cwmp-auth none", a.cfg.CWMPAuth)
 }
 
 func (a *App) listen(p *parts) (err error) {

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -226,18 +225,6 @@ func (s *Service) Delete(ctx context.Context, client, id string) error {
 	return s.store.DeleteEndpoint(ctx, id)
 }
 
-type testBody struct {
-	Type      string   `json:"type"`
-	ID        string   `json:"id"`
-	Timestamp string   `json:"timestamp"`
-	Data      testData `json:"data"`
-}
-
-type testData struct {
-	WebhookID string `json:"webhook_id"`
-	Message   string `json:"message"`
-}
-
 // Test sends a webhook.test event to an endpoint of client, whatever its filters. It goes through the queue like any other,
 // so an endpoint that is not active gets it when it is resumed.
 func (s *Service) Test(ctx context.Context, client, id string) (Event, Delivery, error) {
@@ -245,27 +232,12 @@ func (s *Service) Test(ctx context.Context, client, id string) (Event, Delivery,
 	if err != nil {
 		return Event{}, Delivery{}, err
 	}
-	now := time.Now().UTC()
-	e := Event{ID: NewID(PrefixEvent), Type: TypeTest, Client: client, Time: now}
-	e.Body, err = json.Marshal(testBody{
-		Type: e.Type, ID: e.ID, Timestamp: now.Format("2006-01-02T15:04:05.000Z"),
-		Data: testData{WebhookID: p.ID, Message: "This is a test of your webhook. Nothing happened to any device."},
-	})
+	e, d, err := s.sample(ctx, &p, time.Now().UTC())
 	if err != nil {
-		return Event{}, Delivery{}, fmt.Errorf("encode the test event: %w", err)
+		return Event{}, Delivery{}, err
 	}
-	ds := []Delivery{newDelivery(e, p, now)}
-	if s.legacy != nil {
-		legacy, zone, err := s.legacy(ctx, client)
-		if err != nil {
-			return Event{}, Delivery{}, fmt.Errorf("client of the test event: %w", err)
-		}
-		if legacy {
-			SetLegacy(ds, zone)
-		}
-	}
-	if e, err = s.store.AddEvent(ctx, e, ds); err != nil {
+	if e, err = s.store.AddEvent(ctx, e, []Delivery{d}); err != nil {
 		return Event{}, Delivery{}, fmt.Errorf("add the test event: %w", err)
 	}
-	return e, ds[0], nil
+	return e, d, nil
 }

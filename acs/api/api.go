@@ -59,6 +59,8 @@ type Endpoints interface {
 	Change(ctx context.Context, client, id string, ch webhook.Change) (webhook.Endpoint, error)
 	Delete(ctx context.Context, client, id string) error
 	Test(ctx context.Context, client, id string) (webhook.Event, webhook.Delivery, error)
+	// Sample is what Test would send to the endpoint at that time.
+	Sample(ctx context.Context, e webhook.Endpoint, at time.Time) (event webhook.Event, body []byte, err error)
 }
 
 // Deliveries shows and replays deliveries; *webhook.Service is one.

@@ -42,32 +42,33 @@ func endpoint(e *webhook.Endpoint) wire.Webhook {
 }
 
 // endpointCreated shows a new endpoint with its secret and a worked example.
-func endpointCreated(e *webhook.Endpoint) (wire.WebhookCreated, error) {
+func (a *API) endpointCreated(ctx context.Context, e *webhook.Endpoint) (wire.WebhookCreated, error) {
 	secret, err := webhook.ParseSecret(e.Secret)
 	if err != nil {
 		return wire.WebhookCreated{}, fmt.Errorf("secret of endpoint %s: %w", e.ID, err)
 	}
 	w := wire.WebhookCreated{Webhook: endpoint(e), Secret: secret.Text(), StandardSecret: secret.Standard()}
-	w.Example, err = signingExample(e, secret)
+	w.Example, err = a.signingExample(ctx, e, secret)
 	return w, err
 }
 
-const exampleID = "evt_0192f6a1b2c37d4e8f90a1b2c3d4e5f6"
-
-func signingExample(e *webhook.Endpoint, secret webhook.Secret) (wire.SigningExample, error) {
-	body := `{"type":"webhook.test","id":"` + exampleID + `","timestamp":"` +
-		e.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z") + `"}`
+// signingExample signs what a test would send to the endpoint.
+func (a *API) signingExample(ctx context.Context, e *webhook.Endpoint, secret webhook.Secret) (wire.SigningExample, error) {
+	event, body, err := a.cfg.Webhooks.Sample(ctx, *e, e.CreatedAt)
+	if err != nil {
+		return wire.SigningExample{}, fmt.Errorf("example of endpoint %s: %w", e.ID, err)
+	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret.Standard(), "whsec_"))
 	if err != nil {
 		return wire.SigningExample{}, fmt.Errorf("key of endpoint %s: %w", e.ID, err)
 	}
 	at := strconv.FormatInt(e.CreatedAt.Unix(), 10)
 	x := wire.SigningExample{
-		ID: exampleID, Timestamp: at, Body: body, SignedContent: exampleID + "." + at + "." + body,
-		KeyHex: hex.EncodeToString(key), Signature: secret.Signature(exampleID, e.CreatedAt, []byte(body)),
+		ID: event.ID, Timestamp: at, Body: string(body), SignedContent: event.ID + "." + at + "." + string(body),
+		KeyHex: hex.EncodeToString(key), Signature: secret.Signature(event.ID, e.CreatedAt, body),
 	}
 	if e.BodySignatureHeader != "" {
-		x.BodySignatureHeader, x.BodySignature = e.BodySignatureHeader, secret.BodySignature([]byte(body))
+		x.BodySignatureHeader, x.BodySignature = e.BodySignatureHeader, secret.BodySignature(body)
 	}
 	return x, nil
 }

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	"recado/acs/api"
 	"recado/acs/wire"
+	"recado/webhook"
 )
 
 const modem = "202BC1-BM632w-000001"
@@ -274,8 +278,60 @@ func checkExample(t *testing.T, w wire.WebhookCreated) {
 	if err := v.Verify([]byte(w.Example.Body), h); err != nil {
 		t.Errorf("the reference library refuses the example: %v", err)
 	}
-	if !json.Valid([]byte(w.Example.Body)) || !strings.HasPrefix(w.Example.BodySignature, "sha256=") || w.Example.BodySignatureHeader != "X-Sig" {
-		t.Errorf("example: got %+v", w.Example)
+	if want := w.Example.ID + "." + w.Example.Timestamp + "." + w.Example.Body; w.Example.SignedContent != want {
+		t.Errorf("signed_content: got %q, want %q", w.Example.SignedContent, want)
+	}
+	if w.Example.BodySignatureHeader != w.BodySignatureHeader {
+		t.Errorf("body_signature_header: got %q, want %q", w.Example.BodySignatureHeader, w.BodySignatureHeader)
+	}
+	want := ""
+	if w.BodySignatureHeader != "" {
+		m := hmac.New(sha256.New, []byte(w.Secret))
+		m.Write([]byte(w.Example.Body))
+		want = "sha256=" + hex.EncodeToString(m.Sum(nil))
+	}
+	if w.Example.BodySignature != want {
+		t.Errorf("body_signature: got %q, want %q", w.Example.BodySignature, want)
+	}
+}
+
+// The example's body is what the endpoint would be sent by a test, but for the id and the time.
+func TestSigningExampleIsARealBody(t *testing.T) {
+	for name, body := range map[string]string{
+		"standard":       `{"url": "https://erp.example.com/hook"}`,
+		"body signature": `{"url": "https://erp.example.com/hook", "body_signature_header": "X-Sig", "secret": "our-own-shared-secret"}`,
+		"other events":   `{"url": "https://erp.example.com/hook", "body_signature_header": "X-Sig", "events": ["action.failed"], "active": false}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			erp := s.client(t, "erp")
+			w := as[wire.WebhookCreated](t, s.do(t, "POST", "/api/v1/webhooks", erp.token, body), 201)
+			checkExample(t, w)
+			tested := as[wire.WebhookTested](t, s.do(t, "POST", "/api/v1/webhooks/"+w.ID+"/test", erp.token, ""), 202)
+			d, err := s.store.Delivery(t.Context(), tested.Delivery.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := s.store.Event(t.Context(), tested.EventID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			timestamp := func(b string) string {
+				var v struct{ Timestamp string }
+				if err := json.Unmarshal([]byte(b), &v); err != nil || v.Timestamp == "" {
+					t.Fatalf("body %s: timestamp %q, %v", b, v.Timestamp, err)
+				}
+				return v.Timestamp
+			}
+			sent := string(webhook.Render(e, d.Format))
+			want := strings.NewReplacer(e.ID, w.Example.ID, timestamp(sent), timestamp(w.Example.Body)).Replace(sent)
+			if w.Example.Body != want {
+				t.Errorf("body: got %s, want %s", w.Example.Body, want)
+			}
+			if added := strings.Contains(want, `"event_type":"webhook.test","event_id":"`+w.Example.ID+`"`); added != (w.BodySignatureHeader != "") {
+				t.Errorf("body: got %s", want)
+			}
+		})
 	}
 }
 

@@ -32,7 +32,7 @@ func (a *API) createWebhook(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
-	w, err := endpointCreated(&e)
+	w, err := a.endpointCreated(c.Request().Context(), &e)
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,13 @@ type Service struct {
 	catalogue Catalogue
 	max       int
 
-	registering sync.Mutex // so that two registrations cannot both be the last one allowed
+	registering sync.Mutex    // so that two registrations cannot both be the last one allowed
+	rotated     chan struct{} // wakes RunSecrets
 }
 
 // NewService returns a Service.
 func NewService(c ServiceConfig) *Service {
-	s := &Service{store: c.Store, checkURL: c.CheckURL, catalogue: c.Catalogue, max: c.MaxEndpoints}
+	s := &Service{store: c.Store, checkURL: c.CheckURL, catalogue: c.Catalogue, max: c.MaxEndpoints, rotated: make(chan struct{}, 1)}
 	if s.checkURL == nil {
 		s.checkURL = func(context.Context, string) error { return nil }
 	}
@@ -73,6 +74,10 @@ type Registration struct {
 	Concurrency         int
 	Timeout             time.Duration
 	Schedule            []time.Duration
+	PerMinute           int // attempts; 0 is no bound
+	Filter              Filter
+	Headers             []Header
+	TLS                 TLS
 }
 
 // Register makes an endpoint of client. Errors: *InvalidError, ErrTooManyEndpoints, and the store's.
@@ -81,7 +86,8 @@ func (s *Service) Register(ctx context.Context, client string, r Registration) (
 	e := Endpoint{
 		ID: NewID(PrefixEndpoint), Client: client, URL: r.URL, Description: r.Description, Events: slices.Clone(r.Events),
 		State: EndpointActive, Secret: r.Secret, BodySignatureHeader: r.BodySignatureHeader, Order: r.Order,
-		Concurrency: r.Concurrency, Timeout: r.Timeout, Schedule: slices.Clone(r.Schedule), CreatedAt: now, UpdatedAt: now,
+		Concurrency: r.Concurrency, Timeout: r.Timeout, Schedule: slices.Clone(r.Schedule), PerMinute: r.PerMinute, Filter: r.Filter,
+		Headers: slices.Clone(r.Headers), TLS: r.TLS, CreatedAt: now, UpdatedAt: now,
 	}
 	if r.Paused {
 		e.State, e.StateReason = EndpointPaused, reasonPaused
@@ -152,6 +158,10 @@ type Change struct {
 	Concurrency         *int    // 0 for the default
 	Timeout             *time.Duration
 	Schedule            *[]time.Duration // empty for the default
+	PerMinute           *int             // 0 for no bound
+	Filter              *Filter          // for events that come about from then on
+	Headers             *[]Header
+	TLS                 *TLS // an empty ClientKey keeps the one of an unchanged ClientCert
 }
 
 const reasonPaused = "paused by the client"
@@ -176,6 +186,7 @@ func (s *Service) Change(ctx context.Context, client, id string, c Change) (Endp
 			checked = true
 		}
 		e.UpdatedAt = time.Now().UTC()
+		e.dropOldSecret(e.UpdatedAt)
 		e, err = s.store.UpdateEndpoint(ctx, e)
 		if err == nil {
 			return e, nil
@@ -192,6 +203,9 @@ func (c Change) apply(e *Endpoint) {
 	set(&e.Order, c.Order)
 	set(&e.Concurrency, c.Concurrency)
 	set(&e.Timeout, c.Timeout)
+	set(&e.PerMinute, c.PerMinute)
+	set(&e.Filter, c.Filter)
+	c.applyTLS(e)
 	if c.URL != nil && *c.URL != e.URL {
 		e.URL = *c.URL
 		e.HoldUntil = time.Time{} // it was the old receiver who asked for it
@@ -202,6 +216,9 @@ func (c Change) apply(e *Endpoint) {
 	if c.Schedule != nil {
 		e.Schedule = slices.Clone(*c.Schedule)
 	}
+	if c.Headers != nil {
+		e.Headers = slices.Clone(*c.Headers)
+	}
 	switch {
 	case c.Active == nil:
 	case *c.Active && e.State != EndpointActive:
@@ -209,6 +226,18 @@ func (c Change) apply(e *Endpoint) {
 	case !*c.Active && (e.State == EndpointActive || e.State == EndpointFailing):
 		e.State, e.StateReason = EndpointPaused, reasonPaused
 	}
+}
+
+func (c Change) applyTLS(e *Endpoint) {
+	if c.TLS == nil {
+		return
+	}
+	to := *c.TLS
+	to.Pins = slices.Clone(to.Pins)
+	if to.ClientKey == "" && to.ClientCert != "" && to.ClientCert == e.TLS.ClientCert {
+		to.ClientKey = e.TLS.ClientKey
+	}
+	e.TLS = to
 }
 
 func set[T any](to, from *T) {

@@ -168,7 +168,8 @@ func (s *tinyStore) Deliveries(_ context.Context, f webhook.DeliveryFilter) ([]w
 	defer s.mu.Unlock()
 	var out []webhook.Delivery
 	for _, d := range s.deliveries {
-		if (f.Client == "" || f.Client == d.Client) && (len(f.States) == 0 || slices.Contains(f.States, d.State)) {
+		if (f.Client == "" || f.Client == d.Client) && (f.Endpoint == "" || f.Endpoint == d.Endpoint) && (f.Event == "" || f.Event == d.Event) &&
+			(len(f.States) == 0 || slices.Contains(f.States, d.State)) {
 			out = append(out, d)
 		}
 	}

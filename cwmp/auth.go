@@ -73,7 +73,7 @@ func (a *authenticator) verify(ctx context.Context, r *http.Request, addr netip.
 		if !ok || len(user) > maxUsername {
 			return "", authWrong, nil
 		}
-		return a.check(ctx, addr, user, func(want string) authVerdict {
+		return a.check(ctx, r, addr, user, func(want string) authVerdict {
 			if equalSecret(password, want) {
 				return authOK
 			}
@@ -84,20 +84,20 @@ func (a *authenticator) verify(ctx context.Context, r *http.Request, addr netip.
 		if !ok {
 			return "", authWrong, nil
 		}
-		return a.check(ctx, addr, d.in.username, func(want string) authVerdict { return a.checkDigest(d, r.Method, want) })
+		return a.check(ctx, r, addr, d.in.username, func(want string) authVerdict { return a.checkDigest(d, r.Method, want) })
 	}
 	return "", authMissing, nil
 }
 
 // check looks the password up and lets match compare it. An unknown user goes the same way with a password of nobody.
-func (a *authenticator) check(ctx context.Context, addr netip.Addr, user string, match func(password string) authVerdict) (string, authVerdict, error) {
+func (a *authenticator) check(ctx context.Context, r *http.Request, addr netip.Addr, user string, match func(password string) authVerdict) (string, authVerdict, error) {
 	select {
 	case a.checks <- struct{}{}:
 		defer func() { <-a.checks }()
 	case <-ctx.Done():
 		return user, authBroken, context.Cause(ctx)
 	}
-	try, ok := a.throttle.begin(addr, user)
+	try, ok := a.throttle.begin(addr, user, formOf(r))
 	if !ok {
 		return user, authThrottled, nil
 	}
@@ -113,7 +113,11 @@ func (a *authenticator) check(ctx context.Context, addr netip.Addr, user string,
 	if v == authWrong || !known {
 		return user, authWrong, nil
 	}
-	try.ok()
+	if v == authStale {
+		try.undo() // it may be somebody else's answer, heard and sent again
+	} else {
+		try.ok()
+	}
 	return user, v, nil
 }
 

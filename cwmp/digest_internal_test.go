@@ -95,15 +95,46 @@ func TestNoncesForgetSafely(t *testing.T) {
 func TestThrottleMemoryIsBounded(t *testing.T) {
 	th := newThrottle(100)
 	for i := range 10_000 {
-		if a, ok := th.begin(parseAddress("192.0.2.7:1"), strings.Repeat("x", i)); ok && i%2 == 0 {
+		if a, ok := th.begin(parseAddress("192.0.2.7:1"), strings.Repeat("x", i), requestForm{}); ok && i%2 == 0 {
 			a.ok()
 		}
 	}
 	if n := len(th.young) + len(th.old); n > 220 {
 		t.Errorf("%d buckets are kept, want about 200 at most", n)
 	}
-	if n := len(th.good) + len(th.past); n > 200 {
+	if n := len(th.good.young) + len(th.good.old); n > 200 {
 		t.Errorf("%d pairs are kept, want 200 at most", n)
+	}
+}
+
+// One credential whose requests never look the same pushes out no pair but its own forms, the oldest first.
+func TestThrottleKeepsFewFormsOfAPair(t *testing.T) {
+	th := newThrottle(100)
+	form := func(i int) requestForm { return requestForm{agent: strings.Repeat("x", i)} }
+	login := func(user string, f requestForm) attempt {
+		t.Helper()
+		a, ok := th.begin(parseAddress("192.0.2.7:1"), user, f)
+		if !ok {
+			t.Fatalf("%s is refused", user)
+		}
+		a.ok()
+		return a
+	}
+	other := login("other", form(0))
+	var last attempt
+	for i := range 1000 {
+		last = login("cpe", form(i))
+	}
+	if forms, ok := th.good.get(other.pair); !ok || forms[0] != other.client {
+		t.Errorf("the other pair's forms: got %v, %v, want its own", forms, ok)
+	}
+	forms, _ := th.good.get(last.pair)
+	first := login("cpe", form(999))
+	if again, _ := th.good.get(last.pair); forms[0] != last.client || again != forms || first.client != last.client {
+		t.Errorf("the pair's forms: got %v and then %v, want the last one in front, once", forms, again)
+	}
+	if len(th.good.young)+len(th.good.old) != 2 {
+		t.Errorf("%d pairs are kept, want 2", len(th.good.young)+len(th.good.old))
 	}
 }
 

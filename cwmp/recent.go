@@ -1,30 +1,30 @@
 package cwmp
 
-// recent is a set that forgets: it holds the keys that were added last, at least max of them and at most twice as many.
-type recent struct {
+// recent is a map that forgets: it holds the keys that were put last, at least max of them and at most twice as many.
+type recent[V any] struct {
 	max        int
-	young, old map[uint64]struct{}
+	young, old map[uint64]V
 }
 
-func newRecent(most int) recent { return recent{max: most, young: map[uint64]struct{}{}} }
+func newRecent[V any](most int) recent[V] { return recent[V]{max: most, young: map[uint64]V{}} }
 
-func (r *recent) has(key uint64) bool {
-	_, ok := r.young[key]
+func (r *recent[V]) get(key uint64) (V, bool) {
+	v, ok := r.young[key]
 	if !ok {
-		_, ok = r.old[key]
+		v, ok = r.old[key]
 	}
-	return ok
+	return v, ok
 }
 
-// add puts a key in, or makes it one of the last again.
-func (r *recent) add(key uint64) {
+// put sets a key's value, and makes it one of the last again.
+func (r *recent[V]) put(key uint64, v V) {
 	if _, ok := r.young[key]; !ok && len(r.young) >= r.max {
-		r.old, r.young = r.young, map[uint64]struct{}{}
+		r.old, r.young = r.young, map[uint64]V{}
 	}
-	r.young[key] = struct{}{}
+	r.young[key] = v
 }
 
-func (r *recent) remove(key uint64) {
+func (r *recent[V]) remove(key uint64) {
 	delete(r.young, key)
 	delete(r.old, key)
 }

@@ -99,11 +99,11 @@ type echoHabits struct {
 	seed maphash.Seed
 
 	mu  sync.Mutex
-	not recent
+	not recent[struct{}]
 }
 
 func newEchoHabits(most int) *echoHabits {
-	return &echoHabits{seed: maphash.MakeSeed(), not: newRecent(most)}
+	return &echoHabits{seed: maphash.MakeSeed(), not: newRecent[struct{}](most)}
 }
 
 // of starts the books for a session of a device.
@@ -111,7 +111,7 @@ func (h *echoHabits) of(device string, conn *connState) echo {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := echo{seed: h.seed, answers: map[string]answered{}, conn: conn}
-	if h.not.has(maphash.String(h.seed, device)) {
+	if _, ok := h.not.get(maphash.String(h.seed, device)); ok {
 		e.habit = echoFixed
 	}
 	return e
@@ -126,7 +126,7 @@ func (h *echoHabits) learn(device string, e *echo) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.habit == echoFixed {
-		h.not.add(key)
+		h.not.put(key, struct{}{})
 	} else {
 		h.not.remove(key)
 	}

@@ -21,7 +21,7 @@ const (
 	DefaultTimeout = time.Hour
 	MinTimeout     = time.Minute
 	MaxTimeout     = 24 * time.Hour
-	// MaxPendingPerDevice bounds the queue of one device.
+	// MaxPendingPerDevice bounds the queue of one device; ActionStore.CreateAction holds it.
 	MaxPendingPerDevice = 64
 	maxRouterID         = 256
 	maxClientRef        = 256
@@ -128,14 +128,8 @@ func (s *Service) accept(ctx context.Context, a Action, sub *Submission, now tim
 		return Receipt{}, fmt.Errorf("endpoints of client %s: %w", a.Client, err)
 	}
 	idem := Idempotency{Key: sub.IdempotencyKey}
-	room := MaxPendingPerDevice
 	if idem.Key != "" {
-		// A repeated request must find its receipt even where the queue is full by now, so there is slack for those with a key.
 		idem.BodyMAC = s.bodyMAC(sub)
-		room *= 4
-	}
-	if err := s.checkQueue(ctx, a.Device, room); err != nil {
-		return Receipt{}, err
 	}
 	var out Outbox
 	if slices.ContainsFunc(endpoints, func(e webhook.Endpoint) bool { return EventTypes.Match(e.Events, wire.ActionAccepted) }) {
@@ -155,24 +149,6 @@ func (s *Service) accept(ctx context.Context, a Action, sub *Submission, now tim
 		s.rings.asked(stored.Device)
 	}
 	return Receipt{Action: stored, Webhooks: countTold(endpoints), Existed: existed}, nil
-}
-
-// checkQueue keeps one device's queue bounded.
-func (s *Service) checkQueue(ctx context.Context, device string, room int) error {
-	live, err := s.store.LiveActions(ctx, device)
-	if err != nil {
-		return fmt.Errorf("actions of device %s: %w", device, err)
-	}
-	pending := 0
-	for i := range live {
-		if !live[i].Status.Final() {
-			pending++
-		}
-	}
-	if pending >= room {
-		return ErrQueueFull
-	}
-	return nil
 }
 
 func countTold(endpoints []webhook.Endpoint) int {

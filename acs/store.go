@@ -39,8 +39,9 @@ type ActionFilter struct {
 // deadlines.
 type ActionStore interface {
 	// CreateAction stores a new action with Version 1. Where the client used the idempotency key in the last 24 h with the same
-	// MAC, it stores nothing and returns that action and true; with another MAC, ErrIdempotencyReused. An outbox may come
-	// with it.
+	// MAC, it stores nothing and returns that action and true; with another MAC, ErrIdempotencyReused. Otherwise, where the
+	// device has MaxPendingPerDevice pending actions, it returns ErrQueueFull: however many create at once, no more are ever
+	// there. An outbox may come with it.
 	CreateAction(ctx context.Context, a Action, i Idempotency, o Outbox) (stored Action, existed bool, err error)
 	// Action returns ErrNotFound where there is none.
 	Action(ctx context.Context, id Protocolo) (Action, error)

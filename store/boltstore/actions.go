@@ -50,6 +50,7 @@ func (g *group) store(p *preparedAction, old *live) {
 	if p.live.isLive && !wasDue {
 		g.put(bucketDue, p.live.dueKey(), nil)
 	}
+	g.count(old, p.live)
 	g.live[id] = nil
 	if p.live.isLive {
 		g.live[id] = p.live
@@ -59,12 +60,20 @@ func (g *group) store(p *preparedAction, old *live) {
 
 // CreateAction implements acs.ActionStore. An id that is taken is acs.ErrExists.
 func (db *DB) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency, o acs.Outbox) (acs.Action, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return acs.Action{}, false, err
+	}
 	key, mac := hashIdempotency(a.Client, i)
+	// Full is asked first: the action that filled the queue may be this one, and is found then.
+	full := !a.Status.Final() && db.full(a.Device)
 	if i.Key != "" {
 		// Most repetitions come when the first is long on disk; they need no commit.
 		if stored, err := db.repeated(ctx, key, mac); err == nil || !errors.Is(err, acs.ErrNotFound) {
 			return stored, err == nil, err
 		}
+	}
+	if full {
+		return acs.Action{}, false, fmt.Errorf("device %s: %w", a.Device, acs.ErrQueueFull)
 	}
 	p, err := db.prepareAction(a, 1, o)
 	if err != nil {
@@ -79,6 +88,9 @@ func (db *DB) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency,
 				existed = err == nil
 				return err
 			}
+		}
+		if !a.Status.Final() && g.full(a.Device) {
+			return fmt.Errorf("device %s: %w", a.Device, acs.ErrQueueFull)
 		}
 		if g.get(bucketAct, a.ID[:]) != nil {
 			return fmt.Errorf("action %s: %w", a.ID, acs.ErrExists)

@@ -131,7 +131,7 @@ func BenchmarkLone(b *testing.B) {
 	var ours, theirs []time.Duration
 	n := 0
 	for b.Loop() {
-		a := newAction(b, "cpe-1")
+		a := newAction(b, fmt.Sprint("cpe-", n))
 		start := time.Now()
 		_, _, err := s.CreateAction(ctx, a, acs.Idempotency{}, acs.Outbox{})
 		ours = append(ours, time.Since(start))
@@ -157,7 +157,7 @@ func BenchmarkGroup(b *testing.B) {
 			b.ResetTimer()
 			start := time.Now()
 			spread(writers, b.N, func(i int) {
-				_, _, err := s.CreateAction(ctx, newAction(b, fmt.Sprint("cpe-", i%1000)), acs.Idempotency{Key: fmt.Sprint(i)}, acs.Outbox{})
+				_, _, err := s.CreateAction(ctx, newAction(b, fmt.Sprint("cpe-", i/16)), acs.Idempotency{Key: fmt.Sprint(i)}, acs.Outbox{})
 				check(b, "create", err)
 			})
 			rate := float64(b.N) / time.Since(start).Seconds()

@@ -23,6 +23,7 @@ type group struct {
 	broken error // a put that failed: nobody's fault, everybody's failure
 
 	live    map[acs.Protocolo]*live // nil: no longer live
+	pending map[string]int          // by device: how many pending actions more, or fewer, than the memory says
 	idem    map[idemKey]idemEntry
 	creates int
 	seq     map[string]uint64

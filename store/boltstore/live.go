@@ -80,6 +80,40 @@ func findLive(list []*live, id acs.Protocolo) (int, bool) {
 	return slices.BinarySearchFunc(list, id, func(l *live, id acs.Protocolo) int { return bytes.Compare(l.id[:], id[:]) })
 }
 
+// pendingOf counts a device's pending actions. The memory is locked.
+func (db *DB) pendingOf(device string) (n int) {
+	for _, l := range db.byDevice[device] {
+		if !l.status.Final() {
+			n++
+		}
+	}
+	return n
+}
+
+// full reports whether a device has all the pending actions that it may have.
+func (db *DB) full(device string) bool {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.pendingOf(device) >= acs.MaxPendingPerDevice
+}
+
+// full is DB.full with what the group has changed.
+func (g *group) full(device string) bool {
+	g.db.mu.RLock()
+	defer g.db.mu.RUnlock()
+	return g.db.pendingOf(device)+g.pending[device] >= acs.MaxPendingPerDevice
+}
+
+// count notes what a change does to the number of a device's pending actions.
+func (g *group) count(old, after *live) {
+	if old != nil && !old.status.Final() {
+		g.pending[old.device]--
+	}
+	if !after.status.Final() {
+		g.pending[after.device]++
+	}
+}
+
 // action gives what is known of a stored action, acs.ErrNotFound where there is none.
 func (g *group) action(id acs.Protocolo) (*live, error) {
 	l, ok := g.live[id]

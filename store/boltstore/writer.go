@@ -165,6 +165,7 @@ func (db *DB) newGroup() *group {
 		now:       db.now(),
 		buckets:   make(map[string]*bolt.Bucket, len(mainBuckets)),
 		live:      make(map[acs.Protocolo]*live),
+		pending:   make(map[string]int),
 		idem:      make(map[idemKey]idemEntry),
 		seq:       make(map[string]uint64),
 		endpoints: make(map[string]*webhook.Endpoint),

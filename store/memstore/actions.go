@@ -37,6 +37,16 @@ func (s *Store) stored(id acs.Protocolo) (*acs.Action, error) {
 	return a, nil
 }
 
+// pending counts a device's pending actions.
+func (s *Store) pending(device string) (n int) {
+	for _, a := range s.live[device].items {
+		if !a.Status.Final() {
+			n++
+		}
+	}
+	return n
+}
+
 // CreateAction implements acs.ActionStore. An id that is taken is acs.ErrExists.
 func (s *Store) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency, o acs.Outbox) (acs.Action, bool, error) {
 	if err := s.lock(ctx); err != nil {
@@ -56,6 +66,9 @@ func (s *Store) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotenc
 			}
 			return cloneAction(stored), true, nil
 		}
+	}
+	if !a.Status.Final() && s.pending(a.Device) >= acs.MaxPendingPerDevice {
+		return acs.Action{}, false, fmt.Errorf("device %s: %w", a.Device, acs.ErrQueueFull)
 	}
 	if _, err := s.stored(a.ID); err == nil {
 		return acs.Action{}, false, fmt.Errorf("action %s: %w", a.ID, acs.ErrExists)
@@ -130,7 +143,8 @@ func (s *Store) FinishAction(ctx context.Context, a acs.Action, o acs.Outbox) (a
 	if err != nil {
 		return acs.Action{}, fmt.Errorf("action %s: %w", a.ID, err)
 	}
-	return s.put(old, a, o, now), nil
+	stored := s.put(old, a, o, now)
+	return stored, nil
 }
 
 // put stores a in place of old (nil: there was none) with its outbox, and gives a copy of it. Nothing can go wrong any more.

@@ -8,6 +8,7 @@ import (
 
 var crashCases = []testCase{
 	{"crash/who a device is and where it is reached outlive it", (*env).crashAfterReport},
+	{"crash/a full queue stays full", (*env).crashWithFullQueue},
 }
 
 func (e *env) crashAfterReport() {
@@ -41,4 +42,25 @@ func (e *env) crashAfterReport() {
 	e.ok("put facts", err)
 	want("credentials", "A", r)
 	e.same("credentials", e.readDevice("A").Facts.ConnectionRequest, acs.Credential{Username: "recado", Password: "p"})
+}
+
+func (e *env) crashWithFullQueue() {
+	if !e.reopens() {
+		return
+	}
+	key := acs.Idempotency{Key: "k", BodyMAC: "m"}
+	first, _, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), key, acs.Outbox{})
+	e.ok("create", err)
+	e.many(acs.MaxPendingPerDevice-1, func(int) { e.create(e.action("cli_1", "cpe-1")) })
+	e.crash()
+	e.wantFull("cpe-1")
+	got, existed, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), key, acs.Outbox{})
+	e.ok("the first again", err)
+	if !existed || got.ID != first.ID {
+		e.Errorf("the first again: got action %s, existed %v; want %s, true", got.ID, existed, first.ID)
+	}
+	e.finish(got, acs.StatusCancelled)
+	e.crash()
+	e.create(e.action("cli_1", "cpe-1"))
+	e.wantFull("cpe-1")
 }

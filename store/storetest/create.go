@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recado/acs"
@@ -18,6 +20,8 @@ var createCases = []testCase{
 	{"idempotency/keys belong to clients", (*env).keysBelongToClients},
 	{"idempotency/a key lives 24 hours", (*env).keysLiveADay},
 	{"idempotency/64 racing requests make one action", (*env).racingKeys},
+	{"create/a device's queue has an end", (*env).queueEnds},
+	{"create/racing for the last places", (*env).racingForPlaces},
 }
 
 func (e *env) createStoresAll() {
@@ -174,5 +178,79 @@ func (e *env) racingKeys() {
 	}
 	if live := try(e.LiveActions(e.ctx, "cpe-1")).get(e, "live"); len(live) != 1 {
 		e.Errorf("live actions after the race: got %d, want 1", len(live))
+	}
+}
+
+// wantFull tries to create an action that does not fit.
+func (e *env) wantFull(device string) {
+	e.Helper()
+	a := e.action("cli_1", device)
+	_, _, err := e.CreateAction(e.ctx, a, acs.Idempotency{}, acs.Outbox{})
+	e.wantErr("one more than fit", err, acs.ErrQueueFull)
+	_, err = e.Action(e.ctx, a.ID)
+	e.wantErr("the one that did not fit", err, acs.ErrNotFound)
+}
+
+func (e *env) queueEnds() {
+	to := e.endpoint("cli_1")
+	key := acs.Idempotency{Key: "k", BodyMAC: "m"}
+	first, _, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), key, acs.Outbox{})
+	e.ok("create", err)
+	last := first
+	for range acs.MaxPendingPerDevice - 1 {
+		last = e.create(e.action("cli_1", "cpe-1"))
+	}
+	e.wantFull("cpe-1")
+	e.create(e.action("cli_1", "cpe-2"))
+
+	got, existed, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), key, acs.Outbox{})
+	e.ok("a request of before, repeated", err)
+	if !existed || got.ID != first.ID {
+		e.Errorf("a request of before, repeated: got action %s, existed %v; want %s, true", got.ID, existed, first.ID)
+	}
+	_, _, err = e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), acs.Idempotency{Key: "k", BodyMAC: "n"}, acs.Outbox{})
+	e.wantErr("its key with another body", err, acs.ErrIdempotencyReused)
+	refused := e.action("cli_1", "cpe-1")
+	event := e.event("cli_1", "cpe-1")
+	o := acs.Outbox{Events: []webhook.Event{event}, Deliveries: e.deliveries(event, to)}
+	again := acs.Idempotency{Key: "k2", BodyMAC: "m"}
+	_, _, err = e.CreateAction(e.ctx, refused, again, o)
+	e.wantErr("a new key, with an outbox", err, acs.ErrQueueFull)
+	e.wantNotPosted(o)
+
+	last.Stage = acs.StageWaking
+	last, err = e.UpdateAction(e.ctx, last, acs.Outbox{})
+	e.ok("update", err)
+	e.wantFull("cpe-1")
+	final, verdict := e.verdict(last, acs.StatusFailure)
+	final.WatchUntil = e.now().Add(time.Hour)
+	last, err = e.FinishAction(e.ctx, final, verdict)
+	e.ok("finish, with a watch", err)
+	if _, existed, err := e.CreateAction(e.ctx, refused, again, o); err != nil || existed {
+		e.Errorf("in the place of one that ended: got existed %v, %v; want a new action", existed, err)
+	}
+	e.wantFull("cpe-1")
+	if live := try(e.LiveActions(e.ctx, "cpe-1")).get(e, "live"); len(live) != acs.MaxPendingPerDevice+1 {
+		e.Errorf("live actions: got %d, want %d pending and the watched one", len(live), acs.MaxPendingPerDevice)
+	}
+}
+
+func (e *env) racingForPlaces() {
+	const free, racers = 3, 32
+	e.many(acs.MaxPendingPerDevice-free, func(int) { e.create(e.action("cli_1", "cpe-1")) })
+	var taken atomic.Int32
+	e.many(racers, func(int) {
+		switch _, _, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), acs.Idempotency{}, acs.Outbox{}); {
+		case err == nil:
+			taken.Add(1)
+		case !errors.Is(err, acs.ErrQueueFull):
+			e.Errorf("racing create: got error %v, want none or ErrQueueFull", err)
+		}
+	})
+	if n := taken.Load(); n != free {
+		e.Errorf("%d racing for the last %d places: got %d winners", racers, free, n)
+	}
+	if live := try(e.LiveActions(e.ctx, "cpe-1")).get(e, "live"); len(live) != acs.MaxPendingPerDevice {
+		e.Errorf("live actions after the race: got %d, want %d", len(live), acs.MaxPendingPerDevice)
 	}
 }

@@ -109,8 +109,8 @@ func (e *env) dueReads() {
 func (e *env) dueMany() {
 	const n = 2000
 	at := e.now().Add(time.Hour)
-	e.many(n, func(int) {
-		a := e.action("cli_1", "cpe-1")
+	e.many(n, func(i int) {
+		a := e.action("cli_1", fmt.Sprintf("cpe-%d", i%100))
 		a.DeadlineAt = at
 		e.create(a)
 	})

@@ -129,7 +129,7 @@ func (e *env) stableActions() {
 
 func (e *env) biggestPage() {
 	const n = 1003
-	e.many(n, func(int) { e.create(e.action("cli_1", "cpe-1")) })
+	e.many(n, func(i int) { e.create(e.action("cli_1", fmt.Sprintf("cpe-%d", i%100))) })
 	for _, limit := range []int{0, 1000, 1001, 1 << 40} {
 		page, next, err := e.Actions(e.ctx, acs.ActionFilter{Limit: limit})
 		e.ok("actions", err)

@@ -81,6 +81,9 @@ func TestForgetfulStore(t *testing.T) {
 }
 
 var wrongStores = []wrong{
+	{"the queue has room for one more", func(s storetest.Store) storetest.Store { return roomy{s} }, []string{
+		"create/a device's queue has an end", "create/racing for the last places", "crash/a full queue stays full",
+	}},
 	{"two verdicts win", func(s storetest.Store) storetest.Store { return twoWinners{s} }, []string{
 		"race/two verdicts, one wins", "finish/only once", walk,
 	}},
@@ -109,6 +112,17 @@ var wrongStores = []wrong{
 	{"a wake that is past", func(s storetest.Store) storetest.Store { return busyWake{s} }, []string{
 		"claim/only of active endpoints", "claim/what is due, and wakes for the rest", walk,
 	}},
+}
+
+// roomy makes room in a full queue, as who counts before he creates does.
+type roomy struct{ storetest.Store }
+
+func (s roomy) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency, o acs.Outbox) (acs.Action, bool, error) {
+	got, existed, err := s.Store.CreateAction(ctx, a, i, o)
+	if errors.Is(err, acs.ErrQueueFull) {
+		return a, false, nil
+	}
+	return got, existed, err
 }
 
 type twoWinners struct{ storetest.Store }

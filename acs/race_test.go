@@ -23,6 +23,14 @@ type hookedStore struct {
 	updated  func(acs.Action)
 	finish   func(acs.Action)
 	report   func() error
+	due      func() // before DueActions looks
+}
+
+func (s *hookedStore) DueActions(ctx context.Context, limit int) ([]acs.Action, time.Time, error) {
+	if s.due != nil {
+		s.due()
+	}
+	return s.Store.DueActions(ctx, limit)
 }
 
 func (s *hookedStore) LiveActions(ctx context.Context, device string) ([]acs.Action, error) {

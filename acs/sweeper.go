@@ -9,11 +9,14 @@ import (
 )
 
 const (
-	sweepBatch   = 1024
+	sweepBatch = 1024
+	// sweepAtMost is how long it sleeps at most: a timer knows nothing of a clock that is set, forward or back, and a look costs little.
+	sweepAtMost  = 30 * time.Second
 	sweepWorkers = 128 // verdicts at a time, so that a store can commit them in groups
 )
 
-// Sweeper ends actions at their deadlines and watches at their ends. It sleeps until the next one; the store says which are due.
+// Sweeper ends actions at their deadlines and watches at their ends. It sleeps until the next one, 30 s at most; the store says which
+// are due.
 type Sweeper struct {
 	s   *Service
 	log *slog.Logger
@@ -26,7 +29,6 @@ func NewSweeper(s *Service) *Sweeper {
 
 // Run sweeps until ctx ends.
 func (w *Sweeper) Run(ctx context.Context) error {
-	const atMost = time.Hour // a clock that was set back must not make it sleep for ever
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -44,9 +46,9 @@ func (w *Sweeper) Run(ctx context.Context) error {
 			w.log.Error("sweep deadlines", "error", err)
 			timer.Reset(time.Second)
 		case next.IsZero():
-			timer.Reset(atMost)
+			timer.Reset(sweepAtMost)
 		default:
-			timer.Reset(min(atMost, max(0, time.Until(next))))
+			timer.Reset(min(sweepAtMost, max(0, time.Until(next))))
 		}
 	}
 }

@@ -83,8 +83,12 @@ func (h *Sessions) applied(ctx context.Context, c *conversation, a Action, m *cw
 		a.accept(now, v.detail+"; they are read back")
 		return nil
 	})
-	if err != nil || !a.Status.Final() {
+	switch {
+	case err != nil:
 		return err
+	case !a.Status.Final():
+		c.verify = newVerification(a) // with the values, which the deadline takes away
+		return nil
 	}
 	return h.s.conclude(ctx, a, v) // it timed out meanwhile: the late result
 }

@@ -43,6 +43,9 @@ func (h *Sessions) nextAction(ctx context.Context, sess *cwmp.Session, c *conver
 	if err != nil {
 		return nil, fmt.Errorf("read actions: %w", err)
 	}
+	if m := h.lateVerify(c, live); m != nil {
+		return m, nil
+	}
 	for i := range live {
 		a := &live[i]
 		switch {

@@ -20,17 +20,36 @@ type verification struct {
 	mismatched, unverifiable []string
 }
 
+func newVerification(a Action) *verification {
+	names := make([]string, len(a.Parameters))
+	for i, p := range a.Parameters {
+		names[i] = p.Name
+	}
+	return &verification{action: a, todo: slices.Collect(slices.Chunk(names, verifyBatch))}
+}
+
 func (h *Sessions) nextVerify(c *conversation, a *Action) cwmp.Message {
 	if c.verify == nil || c.verify.action.ID != a.ID {
-		c.verify = &verification{action: *a}
-		var names []string
-		for _, p := range a.Parameters {
-			names = append(names, p.Name)
-		}
-		c.verify.todo = slices.Collect(slices.Chunk(names, verifyBatch))
+		c.verify = newVerification(*a)
 	}
+	return c.readBack()
+}
+
+// lateVerify goes on reading back what an action set that has come to its deadline in this session, nil where there is nothing to read:
+// what is found is its late result. The reading changes nothing on the device. A later session cannot do it, since the values are gone.
+func (h *Sessions) lateVerify(c *conversation, live []Action) cwmp.Message {
+	if c.verify == nil || !slices.ContainsFunc(live, func(a Action) bool { return a.ID == c.verify.action.ID && a.watched() }) {
+		return nil
+	}
+	return c.readBack()
+}
+
+// readBack asks for the next names, or again for those that were not answered.
+func (c *conversation) readBack() cwmp.Message {
 	v := c.verify
-	v.asked, v.todo = v.todo[0], v.todo[1:]
+	if len(v.todo) > 0 {
+		v.asked, v.todo = v.todo[0], v.todo[1:]
+	}
 	c.purpose = purposeVerify
 	return &cwmp.GetParameterValues{ParameterNames: v.asked}
 }

@@ -85,6 +85,9 @@ func showKey(bucket string, k []byte) string {
 		if n := len(nameKey(0, "")); len(k) > n {
 			return string(k[:1]) + " " + hex.EncodeToString(k[1:n]) + " " + showText(k[n:])
 		}
+	case bucketTok:
+		// Enough to tell them apart.
+		return clipped(showText(k))
 	case bucketSeqLog:
 		if len(k) == 8 {
 			return strconv.FormatInt(keyTime(k), 10)
@@ -93,6 +96,26 @@ func showKey(bucket string, k []byte) string {
 		return hex.EncodeToString(k)
 	}
 	return showText(k)
+}
+
+func clipped(s string) string {
+	const shown = 8
+	if len(s) <= shown {
+		return s
+	}
+	return s[:shown] + "…"
+}
+
+// hideHash hides the hash of a client's secret or of a token: who has it can try guesses.
+func hideHash(fields map[string]json.RawMessage, part, name string) {
+	var in map[string]json.RawMessage
+	if json.Unmarshal(fields[part], &in) != nil || in[name] == nil {
+		return
+	}
+	in[name] = json.RawMessage(shownHashed)
+	if text, err := json.Marshal(in); err == nil {
+		fields[part] = text
+	}
 }
 
 func showID(prefix string, k []byte) string {
@@ -115,7 +138,10 @@ func showText(b []byte) string {
 	return hex.EncodeToString(b)
 }
 
-const shownSealed = `"(sealed)"`
+const (
+	shownSealed = `"(sealed)"`
+	shownHashed = `"(hashed)"`
+)
 
 func showValue(bucket string, k, v []byte) json.RawMessage {
 	var fields map[string]json.RawMessage
@@ -128,6 +154,8 @@ func showValue(bucket string, k, v []byte) json.RawMessage {
 		if _, ok := fields["sealed"]; ok {
 			fields["sealed"] = json.RawMessage(shownSealed)
 		}
+		hideHash(fields, "c", "secret_hash")
+		hideHash(fields, "t", "hash")
 		text, err := json.Marshal(fields)
 		if err == nil {
 			return text

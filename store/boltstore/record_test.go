@@ -80,6 +80,10 @@ func TestDump(t *testing.T) {
 		check(t, "line "+line, json.Unmarshal([]byte(line), &r))
 		buckets[r.Bucket]++
 		keys += r.Bucket + " " + r.Key + "\n"
+		hashes := map[string]string{"cli": `"secret_hash":"(hashed)"`, "tok": `"hash":"(hashed)"`}
+		if want := hashes[r.Bucket]; !strings.Contains(string(r.Value), want) || want != "" && len(r.Key) > 40 {
+			t.Errorf("bucket %s: got %s %s, want it with %s and no whole hash for a key", r.Bucket, r.Key, r.Value, want)
+		}
 	}
 	for bucket, want := range map[string]int{
 		"act": 2, "due": 1, "idem": 1, "evt": 1, "dlv": 1, "pend": 1, "att": 1, "ep": 1, "eph": 1, "cli": 1, "tok": 1, "facts": 1,

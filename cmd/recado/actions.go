@@ -136,6 +136,15 @@ func follow(ctx context.Context, s streams, api *client.Client, protocolo string
 	return verdictError(p)
 }
 
+// headline begins with what people look for: the status, and the stage while that still moves.
+func headline(p wire.Protocol) string {
+	status := p.Status
+	if !p.Final() {
+		status += ", " + p.Stage
+	}
+	return fmt.Sprintf("%s: %s of %s (%s), protocolo %s", status, p.Action, clean(p.RouterID), clean(p.DeviceID), p.Protocolo)
+}
+
 type statusCmd struct {
 	Protocolo  string `arg:"" help:"The protocol number."`
 	Wait       bool   `name:"wait" help:"Follow it to the end. Exit code 1 for a failure, 3 for a timeout."`
@@ -159,7 +168,7 @@ func (c *statusCmd) Run(ctx context.Context, s streams) error {
 	if c.json() {
 		return printJSON(s.out, p)
 	}
-	fmt.Fprintf(s.out, "protocolo %s: %s of %s (%s), stage %s\n", p.Protocolo, p.Action, clean(p.RouterID), clean(p.DeviceID), p.Stage)
+	fmt.Fprintln(s.out, headline(p))
 	f := &follower{out: s.out}
 	f.show(p)
 	printVerdict(s.out, p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"recado/acs/client"
 	"recado/acs/wire"
@@ -56,12 +57,23 @@ var hints = map[string]string{
 	wire.CodeDeviceAmbiguous: "give the device id",
 }
 
+// advised is an error that knows what to try.
+type advised struct {
+	error
+	try []string // lines
+}
+
+func (a advised) Unwrap() error { return a.error }
+
 // explain writes an error for people, with what to try where that is known.
 func explain(err error) string {
 	var network *net.OpError
+	var a advised
 	switch hint := hints[client.Code(err)]; {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.As(err, &a):
+		return clean(err.Error()) + "\n  try: " + strings.Join(a.try, "\n       ")
 	case hint != "":
 		return clean(err.Error()) + "\n  try: " + hint
 	case errors.As(err, &network) && network.Op == "dial":

@@ -10,7 +10,7 @@ import (
 )
 
 type devicesCmd struct {
-	Device     string   `arg:"" optional:"" help:"Device id, to show one."`
+	Device     string   `arg:"" optional:"" help:"To show one: router_id, device id, PPPoE login, serial number or MAC."`
 	Search     string   `name:"search" placeholder:"TEXT" help:"Part of the id, router_id, PPPoE login, serial number or MAC."`
 	Tags       []string `name:"tags" placeholder:"TAG" help:"Only devices with one of these tags."`
 	Limit      int      `name:"limit" default:"100" help:"How many to list (${default}); 0 for all."`
@@ -25,17 +25,7 @@ func (c *devicesCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if c.Device != "" {
-		d, err := api.Device(ctx, c.Device)
-		if client.Code(err) == wire.CodeNotFound {
-			return fmt.Errorf("%w; want a device id: recado devices --search TEXT finds it by other names", err)
-		}
-		if err != nil {
-			return err
-		}
-		if c.json() {
-			return printJSON(s.out, d)
-		}
-		return printDevice(s, d)
+		return c.show(ctx, s, api)
 	}
 	list, err := client.All(ctx, c.Limit, func(ctx context.Context, p client.Page) (wire.List[wire.Device], error) {
 		return api.Devices(ctx, client.DeviceFilter{Page: p, Search: c.Search, Tags: c.Tags})
@@ -51,6 +41,34 @@ func (c *devicesCmd) Run(ctx context.Context, s streams) error {
 		rows[i] = []string{d.ID, dash(d.RouterID), d.Online.Estimate, lastInform(d), software(d), d.ConnectionRequest.State}
 	}
 	return printTable(s.out, []string{"DEVICE", "ROUTER_ID", "ONLINE", "LAST INFORM", "SOFTWARE", "CONNECTION REQUEST"}, rows)
+}
+
+// show shows the one device that goes by the name given.
+func (c *devicesCmd) show(ctx context.Context, s streams, api *client.Client) error {
+	found, err := api.Devices(ctx, client.DeviceFilter{RouterID: c.Device})
+	switch {
+	case err != nil:
+		return err
+	case len(found.Items) == 0:
+		return advised{
+			fmt.Errorf("no device has %q as router_id, device id, PPPoE login, serial number or MAC", c.Device),
+			[]string{"recado devices --search TEXT"},
+		}
+	case len(found.Items) > 1:
+		a := advised{error: fmt.Errorf("%d devices go by %q", len(found.Items), c.Device)}
+		for _, d := range found.Items {
+			a.try = append(a.try, "recado devices "+clean(d.ID))
+		}
+		return a
+	}
+	d, err := api.Device(ctx, found.Items[0].ID) // with its open actions
+	if err != nil {
+		return err
+	}
+	if c.json() {
+		return printJSON(s.out, d)
+	}
+	return printDevice(s, d)
 }
 
 func dash(s string) string {

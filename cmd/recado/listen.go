@@ -46,7 +46,7 @@ func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	made, err := api.CreateWebhook(ctx, wire.WebhookCreate{URL: url, Events: c.Events, Secret: secret, Description: "recado listen"})
 	if err != nil {
 		l.Close()
-		return err
+		return refusedURL(err, url)
 	}
 	defer c.unregister(ctx, s, api, made.ID)
 	fmt.Fprintf(s.err, "endpoint %s receives at %s\n", made.ID, url)
@@ -61,6 +61,19 @@ func (c *listenCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	return p.err()
+}
+
+// refusedURL adds to a refusal of the receiver's own URL what would make the server take it.
+func refusedURL(err error, url string) error {
+	var refused *client.Error
+	if !errors.As(err, &refused) || refused.Problem.Code != wire.CodeInvalidRequest || refused.Problem.Field != "url" {
+		return err
+	}
+	return advised{fmt.Errorf("%s: %w", url, err), []string{
+		"on the server, for a receiver on its own machine: recado serve --dev",
+		"on the server, for a receiver in your network: recado serve --webhook-allow-cidr NETWORK --webhook-allow-http",
+		"here, where the receiver has a public address: recado listen --receiver-url https://HOST/PATH",
+	}}
 }
 
 func (c *listenCmd) unregister(ctx context.Context, s streams, api *client.Client, id string) {

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "ready": ready, "answers": answers, "retry": retry},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "ready": ready, "answers": answers, "retry": retry, "put": put, "capture": capture},
 	})
 }
 
@@ -112,6 +114,35 @@ func retry(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: retry PROGRAM ARGS…")
 	}
 	ts.Check(until(func(context.Context) error { return ts.Exec(args[0], args[1:]...) }))
+}
+
+// put ADDR PATH JSON makes a PUT with the token in $RECADO_TOKEN_FILE, which must succeed.
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: put ADDR PATH JSON")
+	}
+	r, err := http.NewRequest(http.MethodPut, "http://"+args[0]+args[1], strings.NewReader(args[2]))
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(ts.Getenv("RECADO_TOKEN_FILE"))))
+	r.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if res.StatusCode/100 != 2 {
+		ts.Fatalf("put %s: got %d, want 2xx", args[1], res.StatusCode)
+	}
+}
+
+// capture NAME REGEXP sets a variable to the first group's match in the last standard output.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME REGEXP")
+	}
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("capture: no match for %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // until tries for 20 s.

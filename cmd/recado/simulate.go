@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,13 +33,13 @@ type simulateCmd struct {
 // Run runs a fleet until a signal.
 func (c *simulateCmd) Run(ctx context.Context, s streams) error {
 	if c.List {
-		for _, name := range cwmptest.ProfileNames() {
+		for _, name := range profileNames() {
 			fmt.Fprintln(s.out, name)
 		}
 		return nil
 	}
 	if slices.Contains(c.Profiles, "all") {
-		c.Profiles = cwmptest.ProfileNames()
+		c.Profiles = profileNames()
 	}
 	if u, err := url.Parse(c.ACS); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return usageError{errors.New("--acs is no URL of a server; want one such as http://127.0.0.1:7547/")}
@@ -66,6 +67,19 @@ func (c *simulateCmd) Run(ctx context.Context, s streams) error {
 	fmt.Fprintf(s.out, "%d devices: %d sessions ended well, %d failed; %d connection requests, %d reboots\n",
 		n.Devices, n.Ended, n.Failed, n.ConnectionRequests, n.Reboots)
 	return err
+}
+
+// profileNames lists all profiles: first those that misbehave nowhere, since who asks for all looks at the first device first.
+func profileNames() []string {
+	rank := func(name string) int {
+		if strings.HasPrefix(name, "plain") {
+			return 0
+		}
+		return 1
+	}
+	names := cwmptest.ProfileNames()
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return names
 }
 
 // fleetLog prints what devices do: a line each for boots, requests that were acted on, and sessions that failed.

@@ -13,11 +13,10 @@ import (
 
 // findDevice finds the one device that a client calls by name.
 func (s *Service) findDevice(ctx context.Context, c Client, name string) (Device, error) {
-	found, err := s.store.FindDevices(ctx, name)
+	found, err := s.DevicesCalled(ctx, c, name)
 	if err != nil {
-		return Device{}, fmt.Errorf("find device: %w", err)
+		return Device{}, err
 	}
-	found = slices.DeleteFunc(found, func(d Device) bool { return !c.sees(&d) })
 	switch len(found) {
 	case 0:
 		return Device{}, ErrDeviceNotFound
@@ -28,7 +27,6 @@ func (s *Service) findDevice(ctx context.Context, c Client, name string) (Device
 	for i := range found {
 		e.Candidates = append(e.Candidates, found[i].ID)
 	}
-	slices.Sort(e.Candidates)
 	return Device{}, e
 }
 
@@ -56,6 +54,20 @@ func (s *Service) Device(ctx context.Context, c Client, id string) (Device, []Ac
 	}
 	live = slices.DeleteFunc(live, func(a Action) bool { return a.Client != c.ID || a.Status.Final() })
 	return d, live, nil
+}
+
+// DevicesCalled gives the devices that the client sees by a name, as Submit would find them: several where the name is ambiguous.
+func (s *Service) DevicesCalled(ctx context.Context, c Client, name string) ([]Device, error) {
+	found, err := s.store.FindDevices(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("find device: %w", err)
+	}
+	found = slices.DeleteFunc(found, func(d Device) bool { return !c.sees(&d) })
+	for i := range found {
+		found[i].Ring = s.rings.last(found[i].ID)
+	}
+	slices.SortFunc(found, func(a, b Device) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
 }
 
 // Devices lists the devices that the client sees.

@@ -32,6 +32,8 @@ type Actions interface {
 type Devices interface {
 	Device(ctx context.Context, c acs.Client, id string) (d acs.Device, open []acs.Action, err error)
 	Devices(ctx context.Context, c acs.Client, f acs.DeviceFilter) ([]acs.Device, string, error)
+	// DevicesCalled finds devices as an action's router_id does.
+	DevicesCalled(ctx context.Context, c acs.Client, name string) ([]acs.Device, error)
 	PutDevice(ctx context.Context, c acs.Client, id string, f acs.DevicePut) (d acs.Device, created bool, err error)
 }
 

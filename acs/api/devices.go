@@ -14,10 +14,21 @@ func (a *API) listDevices(c echo.Context, who acs.Client) error {
 	q := queryOf(c)
 	f := acs.DeviceFilter{Search: q.text("search"), Tags: q.someOf("tags")}
 	f.Limit, f.Cursor = q.page()
+	name := q.text("router_id")
+	if name != "" && (f.Search != "" || len(f.Tags) > 0 || f.Cursor != "") {
+		q.fail("router_id", "finds by one name; leave search, tags and cursor out")
+	}
 	if err := q.done(); err != nil {
 		return err
 	}
-	page, next, err := a.cfg.Devices.Devices(c.Request().Context(), who, f)
+	var page []acs.Device
+	var next string
+	var err error
+	if name == "" {
+		page, next, err = a.cfg.Devices.Devices(c.Request().Context(), who, f)
+	} else if page, err = a.cfg.Devices.DevicesCalled(c.Request().Context(), who, name); len(page) > f.Limit {
+		page = page[:f.Limit]
+	}
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,13 @@ type DeviceFilter struct {
 	// Search is a part of the id, router_id, PPPoE login, serial number or MAC.
 	Search string
 	Tags   []string // with one of them
+	// RouterID is a name as an action takes it: router_id, device id, PPPoE login, serial number or MAC. It goes without the others.
+	RouterID string
 }
 
 // Devices lists devices by id.
 func (c *Client) Devices(ctx context.Context, f DeviceFilter) (wire.List[wire.Device], error) {
-	return get[wire.List[wire.Device]](ctx, c, request{path: base + "/devices", query: f.query("search", f.Search, "tags", strings.Join(f.Tags, ","))})
+	return get[wire.List[wire.Device]](ctx, c, request{path: base + "/devices", query: f.query("search", f.Search, "tags", strings.Join(f.Tags, ","), "router_id", f.RouterID)})
 }
 
 // Device tells what is known of a device.

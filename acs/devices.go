@@ -233,22 +233,10 @@ func (p *DevicePut) apply(f *Facts) {
 
 // NormalMAC gives a MAC as 12 upper-case hex digits, whatever its punctuation; empty for what is none.
 func NormalMAC(s string) string {
-	out := make([]byte, 0, 12)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9' || c >= 'A' && c <= 'F':
-			out = append(out, c)
-		case c >= 'a' && c <= 'f':
-			out = append(out, c-'a'+'A')
-		case c == ':' || c == '-' || c == '.' || c == ' ':
-		default:
-			return ""
-		}
+	if m := MACDigits(s); len(m) == 12 {
+		return m
 	}
-	if len(out) != 12 {
-		return ""
-	}
-	return string(out)
+	return ""
 }
 
 // ParseDeviceID reads OUI-ProductClass-SerialNumber or OUI-SerialNumber, each part percent-encoded (TR-069 3.4.4).

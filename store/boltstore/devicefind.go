@@ -19,7 +19,7 @@ func (db *DB) FindDevices(ctx context.Context, name string) ([]acs.Device, error
 	if name == "" {
 		return nil, nil
 	}
-	mac := bareMAC(name)
+	mac := acs.MACDigits(name)
 	for _, by := range []struct {
 		kind byte
 		name string
@@ -29,7 +29,9 @@ func (db *DB) FindDevices(ctx context.Context, name string) ([]acs.Device, error
 		{0, name, func(d *acs.Device) bool { return d.ID == name }},
 		{namePPPoE, name, func(d *acs.Device) bool { return d.Facts.PPPoELogin == name || d.Reported.PPPoELogin == name }},
 		{nameSerial, name, func(d *acs.Device) bool { return d.Identity.SerialNumber == name }},
-		{nameMAC, mac, func(d *acs.Device) bool { return bareMAC(d.Facts.MAC) == mac || bareMAC(d.Reported.MAC) == mac }},
+		{nameMAC, mac, func(d *acs.Device) bool {
+			return acs.MACDigits(d.Facts.MAC) == mac || acs.MACDigits(d.Reported.MAC) == mac
+		}},
 	} {
 		if by.kind == nameMAC && len(mac) != macDigits {
 			continue
@@ -101,7 +103,7 @@ func (db *DB) Devices(ctx context.Context, f acs.DeviceFilter) (page []acs.Devic
 			return nil, "", err
 		}
 		for i := range list {
-			if !matches(&list[i], f) {
+			if !f.Match(&list[i]) {
 				continue
 			}
 			if len(page) == limit {
@@ -161,22 +163,3 @@ type idOnly struct {
 }
 
 func (r *idOnly) version() int { return r.V }
-
-func matches(d *acs.Device, f acs.DeviceFilter) bool {
-	tagged := len(f.Tags) == 0 || slices.ContainsFunc(f.Tags, func(t string) bool { return slices.Contains(d.Facts.Tags, t) })
-	return tagged && (f.Search == "" || found(d, f.Search))
-}
-
-// found reports whether search is a part of one of the device's names, in any case. MACs are compared without punctuation.
-func found(d *acs.Device, search string) bool {
-	search = strings.ToLower(search)
-	for _, name := range []string{
-		d.ID, d.Facts.RouterID, d.Facts.PPPoELogin, d.Reported.PPPoELogin, d.Identity.SerialNumber, d.Facts.MAC, d.Reported.MAC,
-	} {
-		if strings.Contains(strings.ToLower(name), search) {
-			return true
-		}
-	}
-	digits := bareMAC(search)
-	return digits != "" && (strings.Contains(bareMAC(d.Facts.MAC), digits) || strings.Contains(bareMAC(d.Reported.MAC), digits))
-}

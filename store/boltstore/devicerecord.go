@@ -3,7 +3,6 @@ package boltstore
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"recado/acs"
@@ -143,17 +142,6 @@ func decodeFacts(k *seal.Keys, value []byte) (*factsRecord, error) {
 	return &r, nil
 }
 
-// bareMAC is a MAC, or a part of one, as bare hex digits in upper case; empty where it is something else.
-func bareMAC(s string) string {
-	s = strings.ToUpper(macMarks.Replace(s))
-	if strings.Trim(s, "0123456789ABCDEF") != "" {
-		return ""
-	}
-	return s
-}
-
-var macMarks = strings.NewReplacer(":", "", "-", "", ".", "", " ", "")
-
 const macDigits = 12
 
 // names lists the keys under which a device is found, in order.
@@ -167,7 +155,7 @@ func names(routerID, user, pppoe, serial, mac string) (keys [][]byte) {
 	add(nameUser, user)
 	add(namePPPoE, pppoe)
 	add(nameSerial, serial)
-	if m := bareMAC(mac); len(m) == macDigits {
+	if m := acs.MACDigits(mac); len(m) == macDigits {
 		add(nameMAC, m)
 	}
 	return keys

@@ -78,7 +78,7 @@ func (s *Store) Devices(ctx context.Context, f acs.DeviceFilter) ([]acs.Device, 
 			continue
 		}
 		d, _ := s.device(id)
-		if !matches(&d, f) {
+		if !f.Match(&d) {
 			continue
 		}
 		if len(page) == limit {
@@ -87,34 +87,6 @@ func (s *Store) Devices(ctx context.Context, f acs.DeviceFilter) ([]acs.Device, 
 		page = append(page, d)
 	}
 	return page, "", nil
-}
-
-func matches(d *acs.Device, f acs.DeviceFilter) bool {
-	tagged := len(f.Tags) == 0 || slices.ContainsFunc(f.Tags, func(t string) bool { return slices.Contains(d.Facts.Tags, t) })
-	return tagged && (f.Search == "" || found(d, f.Search))
-}
-
-// found reports whether search is a part of one of the device's names, in any case. MACs are compared without punctuation.
-func found(d *acs.Device, search string) bool {
-	search = strings.ToLower(search)
-	for _, name := range []string{
-		d.ID, d.Facts.RouterID, d.Facts.PPPoELogin, d.Reported.PPPoELogin, d.Identity.SerialNumber, d.Facts.MAC, d.Reported.MAC,
-	} {
-		if strings.Contains(strings.ToLower(name), search) {
-			return true
-		}
-	}
-	digits := bareMAC(search)
-	return digits != "" && (strings.Contains(bareMAC(d.Facts.MAC), digits) || strings.Contains(bareMAC(d.Reported.MAC), digits))
-}
-
-// bareMAC is a MAC, or a part of one, as bare hex digits in upper case; empty where it is something else.
-func bareMAC(s string) string {
-	s = strings.ToUpper(strings.NewReplacer(":", "", "-", "", ".", "", " ", "").Replace(s))
-	if strings.Trim(s, "0123456789ABCDEF") != "" {
-		return ""
-	}
-	return s
 }
 
 // FindDevices implements acs.DeviceStore. Names are compared exactly, MACs by their digits.
@@ -133,8 +105,8 @@ func (s *Store) FindDevices(ctx context.Context, name string) ([]acs.Device, err
 	if d, ok := s.device(name); ok {
 		return []acs.Device{d}, nil
 	}
-	mac := bareMAC(name)
-	isMAC := func(s string) bool { return len(mac) == 12 && bareMAC(s) == mac }
+	mac := acs.MACDigits(name)
+	isMAC := func(s string) bool { return len(mac) == 12 && acs.MACDigits(s) == mac }
 	for _, called := range []func(d *acs.Device) bool{
 		func(d *acs.Device) bool { return d.Facts.PPPoELogin == name || d.Reported.PPPoELogin == name },
 		func(d *acs.Device) bool { return d.Identity.SerialNumber == name },

@@ -81,6 +81,19 @@ type Token struct {
 	Client    string    `json:"client"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
+	Fetched   bool      `json:"fetched,omitempty"`   // by the client itself
+}
+
+// MaxFetchedTokens is how many tokens that it fetched itself a client has at the most; the oldest go.
+const MaxFetchedTokens = 100
+
+// Grant is a token that a client fetches for itself.
+type Grant struct {
+	Token Token // expires, and is Fetched
+	// Mark stands for what the token is given for and may be used but once; it is remembered until MarkUntil. Empty: it may be used
+	// again.
+	Mark      string
+	MarkUntil time.Time
 }
 
 // HasNamed reports whether the scope itself was given to the client: dangerous powers do not come with admin.

@@ -18,12 +18,14 @@ type Retention struct {
 	Before time.Time
 	// DeadBefore bounds dead deliveries by DoneAt, and those held for an endpoint that is not active by CreatedAt.
 	DeadBefore time.Time
+	// TokensBefore bounds tokens by ExpiresAt.
+	TokensBefore time.Time
 	// Batch is how many records are deleted in one transaction; 0 is 200.
 	Batch int
 }
 
 // Purged counts what a Purge has deleted.
-type Purged struct{ Actions, Events, Deliveries, Attempts int }
+type Purged struct{ Actions, Events, Deliveries, Attempts, Tokens int }
 
 // Purger is a store that can delete what is old. It never deletes an action that is pending, under watch, inside its idempotency window
 // or has a delivery left, nor an event that has one, nor a delivery that still goes out.
@@ -57,7 +59,7 @@ func (p *Purging) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		begun := time.Now()
-		done, err := p.store.Purge(ctx, Retention{Before: begun.Add(-KeepRecords), DeadBefore: begun.Add(-KeepDead)})
+		done, err := p.store.Purge(ctx, Retention{Before: begun.Add(-KeepRecords), DeadBefore: begun.Add(-KeepDead), TokensBefore: begun})
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -65,7 +67,7 @@ func (p *Purging) Run(ctx context.Context) error {
 			p.log.Error("purge old records", "error", err)
 		case done != Purged{}:
 			p.log.Info("old records purged", "actions", done.Actions, "events", done.Events, "deliveries", done.Deliveries,
-				"attempts", done.Attempts, "duration", time.Since(begun))
+				"attempts", done.Attempts, "tokens", done.Tokens, "duration", time.Since(begun))
 		}
 		timer.Reset(every)
 	}

@@ -110,6 +110,10 @@ type ClientStore interface {
 	// DeleteClient deletes it, its tokens and endpoints, and cancels its pending deliveries. Its actions stay, and run on.
 	DeleteClient(ctx context.Context, id string) error
 	AddToken(ctx context.Context, t Token) error
+	// GrantToken stores a token that a client fetches. ErrExists, and nothing stored, where the mark is remembered; ErrNotFound where
+	// there is no such client. The client's tokens that have expired by the store's clock go with it, and so do the oldest of those
+	// that it fetched beyond MaxFetchedTokens, and marks whose time is over.
+	GrantToken(ctx context.Context, g Grant) error
 	// Token returns ErrNotFound for an unknown hash. Expiry is the caller's to check.
 	Token(ctx context.Context, hash string) (Token, error)
 	// DeleteTokens revokes all tokens of a client.

@@ -18,7 +18,7 @@ func (db *DB) Purge(ctx context.Context, r acs.Retention) (acs.Purged, error) {
 		r.Batch = 200
 	}
 	p := &purge{db: db, r: r, events: make(map[string]bool), protocolos: make(map[string]bool)}
-	for _, part := range []func(context.Context) error{p.deliveries, p.allEvents, p.actions} {
+	for _, part := range []func(context.Context) error{p.deliveries, p.allEvents, p.actions, p.tokens} {
 		if err := part(ctx); err != nil {
 			return p.done, err
 		}

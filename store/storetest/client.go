@@ -16,6 +16,8 @@ var clientCases = []testCase{
 	{"client/deleting takes what is its own along", (*env).deleteClient},
 	{"token/by its hash", (*env).tokens},
 	{"token/revoked by client", (*env).revokedTokens},
+	{"token/fetched ones are bounded", (*env).fetchedTokens},
+	{"token/a mark is used once", (*env).marks},
 }
 
 func (e *env) readClient(id string) acs.Client {

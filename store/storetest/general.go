@@ -53,6 +53,9 @@ func (e *env) calls(on targets) []call {
 		{"CreateClient", true, func(ctx context.Context) error { return e.CreateClient(ctx, acs.Client{ID: "cli_9", Name: "9"}) }},
 		{"UpdateClient", true, func(ctx context.Context) error { _, err := e.UpdateClient(ctx, on.client); return err }},
 		{"AddToken", true, func(ctx context.Context) error { return e.AddToken(ctx, acs.Token{Hash: "h9", Client: "cli_1"}) }},
+		{"GrantToken", true, func(ctx context.Context) error {
+			return e.GrantToken(ctx, acs.Grant{Token: acs.Token{Hash: "h8", Client: "cli_1", ExpiresAt: e.now().Add(time.Hour)}})
+		}},
 		{"DeleteTokens", true, func(ctx context.Context) error { return e.DeleteTokens(ctx, "cli_1") }},
 		{"CreateEndpoint", true, func(ctx context.Context) error {
 			return e.CreateEndpoint(ctx, webhook.Endpoint{ID: "wh_9", Client: "cli_1"})

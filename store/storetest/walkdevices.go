@@ -101,6 +101,10 @@ func (w *walker) changeTokens() {
 	switch {
 	case w.chance(5):
 		done(w, "delete tokens", func(s Store) error { return s.DeleteTokens(w.ctx, t.Client) })
+	case !taken && w.chance(2):
+		t.Fetched, t.ExpiresAt = true, w.now().Add(time.Duration(w.IntN(100))*time.Minute)
+		g := acs.Grant{Token: t, Mark: pick(w, "", "m1", "m2", "m3"), MarkUntil: w.now().Add(time.Hour)}
+		done(w, "grant token", func(s Store) error { return s.GrantToken(w.ctx, g) })
 	case !taken:
 		done(w, "add token", func(s Store) error { return s.AddToken(w.ctx, t) })
 	}

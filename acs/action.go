@@ -200,6 +200,11 @@ func (a *Action) Due() time.Time {
 // Live reports whether the device can still change something about the action: it is pending or under watch.
 func (a *Action) Live() bool { return !a.Due().IsZero() }
 
+// Waits reports whether the device has yet to call in for the action.
+func (a *Action) Waits() bool {
+	return !a.Status.Final() && (a.Stage == StageQueued || a.Stage == StageWaking)
+}
+
 // InFlight reports whether the request was sent and no verdict is reached.
 func (a *Action) InFlight() bool {
 	return !a.Status.Final() && (a.Stage == StageSent || a.Stage == StageAccepted)

@@ -95,19 +95,42 @@ type DevicePut struct {
 	ConnectionRequest, CWMPAuth                         *Credential
 }
 
-// taken tells which name is another device's; the store does not say which.
-func (p *DevicePut) taken() error {
-	switch {
-	case p.CWMPAuth == nil:
-		return &InvalidError{"router_id", "belongs to another device"}
-	case p.RouterID == nil:
-		return &InvalidError{"cwmp_auth.username", "belongs to another device"}
+// taken tells which name of the facts is another device's, since the store does not say which; nil where none is (any more).
+func (s *Service) taken(ctx context.Context, c Client, id string, f *Facts) error {
+	name := func(field string, d *Device) error {
+		e := &TakenError{Field: field}
+		if c.sees(d) {
+			e.Device = d.ID
+		}
+		return e
 	}
-	return &InvalidError{"router_id", "belongs to another device, or cwmp_auth.username does"}
+	if f.RouterID != "" {
+		found, err := s.store.FindDevices(ctx, f.RouterID)
+		if err != nil {
+			return fmt.Errorf("find device: %w", err)
+		}
+		for i := range found {
+			if found[i].ID != id && found[i].Facts.RouterID == f.RouterID {
+				return name("router_id", &found[i])
+			}
+		}
+	}
+	if f.CWMPAuth.Username != "" {
+		d, err := s.store.DeviceByCPEUsername(ctx, f.CWMPAuth.Username)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("find device: %w", err)
+		case d.ID != id:
+			return name("cwmp_auth.username", &d)
+		}
+	}
+	return nil
 }
 
 // PutDevice stores what the provider says of a device, which need not have called in yet: id is OUI-ProductClass-SerialNumber, each
-// part percent-encoded. created tells that nothing was known of it.
+// part percent-encoded. created tells that nothing was known of it. Errors: *InvalidError, *TakenError, ErrNotFound, ErrConflict,
+// ErrUnavailable.
 func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePut) (d Device, created bool, err error) {
 	if err := p.check(); err != nil {
 		return Device{}, false, err
@@ -141,7 +164,10 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 			continue
 		}
 		if errors.Is(err, ErrExists) {
-			return Device{}, false, p.taken()
+			if err := s.taken(ctx, c, id, &facts); err != nil {
+				return Device{}, false, err
+			}
+			continue // it was given up meanwhile
 		}
 		if err == nil {
 			s.rings.renew(id)

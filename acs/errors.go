@@ -48,6 +48,19 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("%d devices have this name", len(e.Candidates))
 }
 
+// TakenError is a name that another device has. It is ErrExists.
+type TakenError struct {
+	Field string
+	// Device is the one that has the name; empty where the client does not see it.
+	Device string
+}
+
+// Error implements error.
+func (e *TakenError) Error() string { return e.Field + ": belongs to another device" }
+
+// Unwrap makes it ErrExists.
+func (e *TakenError) Unwrap() error { return ErrExists }
+
 // InvalidError is a request that cannot be taken. Field is where (a JSON path such as "parameters[2].value"), Problem what is
 // wrong and what would be right. It never holds a parameter's value.
 type InvalidError struct{ Field, Problem string }

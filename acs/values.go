@@ -25,6 +25,17 @@ type ParameterInput struct {
 	Name  string
 	Value json.RawMessage
 	Type  string // "xsd:…", or empty
+	// Path is where the request has it, as the member of an object whose key is the name; empty: it is an entry of a list.
+	Path string
+}
+
+// at gives the paths of the name, the value and the type of the input's entry i.
+func (p *ParameterInput) at(i int) (name, value, typ string) {
+	if p.Path != "" {
+		return p.Path, p.Path, p.Path
+	}
+	entry := fmt.Sprintf("parameters[%d]", i)
+	return entry + ".name", entry + ".value", entry + ".type"
 }
 
 // knownTypes are the types that a client may name (TR-069 A.2.1, Table 12).
@@ -45,15 +56,16 @@ func resolveParameters(in []ParameterInput, root string, learned map[string]stri
 	out := make([]Parameter, len(in))
 	seen := make(map[string]int, len(in))
 	for i, p := range in {
-		at := fmt.Sprintf("parameters[%d]", i)
-		if err := checkName(at, p.Name, root); err != nil {
+		nameAt, _, _ := p.at(i)
+		if err := checkName(nameAt, p.Name, root); err != nil {
 			return nil, err
 		}
 		if j, twice := seen[p.Name]; twice {
-			return nil, &InvalidError{at + ".name", fmt.Sprintf("is the same as parameters[%d].name; name each parameter once", j)}
+			other, _, _ := in[j].at(j)
+			return nil, &InvalidError{nameAt, "is the same as " + other + "; name each parameter once"}
 		}
 		seen[p.Name] = i
-		r, err := resolveOne(at, p, learned[p.Name])
+		r, err := resolveOne(i, p, learned[p.Name])
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +75,6 @@ func resolveParameters(in []ParameterInput, root string, learned map[string]stri
 }
 
 func checkName(at, name, root string) error {
-	at += ".name"
 	switch {
 	case name == "":
 		return &InvalidError{at, "is empty; give the full name, such as Device.WiFi.SSID.1.SSID"}
@@ -89,10 +100,11 @@ func checkName(at, name, root string) error {
 	return nil
 }
 
-func resolveOne(at string, p ParameterInput, learned string) (Parameter, error) {
+func resolveOne(i int, p ParameterInput, learned string) (Parameter, error) {
+	_, valueAt, typeAt := p.at(i)
 	text, jsonType, err := jsonText(p.Value)
 	if err != nil {
-		return Parameter{}, &InvalidError{at + ".value", err.Error()}
+		return Parameter{}, &InvalidError{valueAt, err.Error()}
 	}
 	typ, from := p.Type, "as asked"
 	if typ == "" {
@@ -105,14 +117,14 @@ func resolveOne(at string, p ParameterInput, learned string) (Parameter, error) 
 		typ, from = jsonType, "by the JSON value"
 	}
 	if p.Type != "" && !known(typ) {
-		return Parameter{}, &InvalidError{at + ".type", "is not one of " + strings.Join(knownTypes, ", ")}
+		return Parameter{}, &InvalidError{typeAt, "is not one of " + strings.Join(knownTypes, ", ")}
 	}
 	wire, err := wireValue(typ, text)
 	if err != nil {
-		return Parameter{}, &InvalidError{at + ".value", fmt.Sprintf("does not fit %s (%s): %v", typ, from, err)}
+		return Parameter{}, &InvalidError{valueAt, fmt.Sprintf("does not fit %s (%s): %v", typ, from, err)}
 	}
 	if hostValue(p.Name) && strings.ContainsAny(wire, shellCharacters) {
-		return Parameter{}, &InvalidError{at + ".value", "holds a blank or a character with a meaning to a shell; a host or URL has none"}
+		return Parameter{}, &InvalidError{valueAt, "holds a blank or a character with a meaning to a shell; a host or URL has none"}
 	}
 	return Parameter{Name: p.Name, Value: wire, Type: typ}, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -31,14 +32,27 @@ func (a *API) updateParameters(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
+	byName := namesAreKeys(raw)
 	params := make([]acs.ParameterInput, len(in.Parameters))
 	for i, p := range in.Parameters {
 		params[i] = acs.ParameterInput{Name: p.Name, Value: p.Value, Type: p.Type}
+		if byName {
+			params[i].Path = member("parameters", p.Name)
+		}
 	}
 	return a.submit(c, in.TimeoutSeconds, acs.Submission{
 		Client: who, Kind: acs.KindParametersUpdate, RouterID: in.RouterID, ClientRef: in.ClientRef, Body: raw,
 		Parameters: params, Verify: in.Verify,
 	})
+}
+
+// namesAreKeys reports whether the parameters of an update, which was decoded, came as an object {name: value}: what is wrong with one is
+// told by the place where the client wrote it.
+func namesAreKeys(raw []byte) bool {
+	var in struct {
+		Parameters json.RawMessage `json:"parameters"`
+	}
+	return json.Unmarshal(raw, &in) == nil && len(in.Parameters) > 0 && in.Parameters[0] == '{'
 }
 
 // submit hands a request for an action in, and answers with its receipt.

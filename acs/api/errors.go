@@ -68,6 +68,7 @@ func problemOf(err error) wire.Problem {
 		invalid        *acs.InvalidError
 		webhookInvalid *webhook.InvalidError
 		ambiguous      *acs.AmbiguousError
+		taken          *acs.TakenError
 		scope          *acs.ScopeError
 		limit          *limitError
 		routing        *echo.HTTPError
@@ -81,6 +82,9 @@ func problemOf(err error) wire.Problem {
 		p.Status, p.Code, p.Title = http.StatusConflict, wire.CodeDeviceAmbiguous, "Device is ambiguous"
 		p.Detail = fmt.Sprintf("%d devices have this name; use one of the candidates as router_id", len(ambiguous.Candidates))
 		p.Field, p.Candidates = "router_id", ambiguous.Candidates
+	case errors.As(err, &taken):
+		p.Status, p.Code, p.Title = http.StatusConflict, wire.CodeExists, "Exists already"
+		p.Detail, p.Field, p.DeviceID = "belongs to another device", taken.Field, taken.Device
 	case errors.As(err, &scope):
 		p.Status, p.Code, p.Title = http.StatusForbidden, wire.CodeScope, "Scope missing"
 		p.Detail, p.Scope, p.Parameters = scope.Error(), string(scope.Scope), scope.Names

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
+		c.Response().Before(func() { allowHead(h) })
 
 		err := recovered(next)(c)
 		if err != nil {
@@ -45,6 +47,14 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			panic(http.ErrAbortHandler)
 		}
 		return nil
+	}
+}
+
+// allowHead adds HEAD, which the router does not know of, to a list of methods with GET.
+func allowHead(h http.Header) {
+	allow := strings.Split(h.Get(echo.HeaderAllow), ", ")
+	if at := slices.Index(allow, http.MethodGet); at >= 0 && !slices.Contains(allow, http.MethodHead) {
+		h.Set(echo.HeaderAllow, strings.Join(slices.Insert(allow, at+1, http.MethodHead), ", "))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,8 +155,15 @@ func TestPathsAndMethods(t *testing.T) {
 	} {
 		r := s.do(t, method, path, s.admin, "")
 		r.problem(t, 405, wire.CodeMethodNotAllowed)
-		if !strings.Contains(r.header.Get("Allow"), "GET") && !strings.Contains(r.header.Get("Allow"), "POST") {
-			t.Errorf("%s %s: Allow is %q", method, path, r.header.Get("Allow"))
+		allow := strings.Split(r.header.Get("Allow"), ", ")
+		if !slices.Contains(allow, "GET") && !slices.Contains(allow, "POST") || slices.Contains(allow, "GET") != slices.Contains(allow, "HEAD") {
+			t.Errorf("%s %s: Allow is %q, want HEAD where GET is", method, path, allow)
+		}
+	}
+	for path, want := range map[string]bool{"/api/v1/devices": true, "/api/v1/devices/reboot": false} {
+		r := s.do(t, "OPTIONS", path, s.admin, "")
+		if allow := r.header.Get("Allow"); r.code != 204 || strings.Contains(allow, "HEAD") != want {
+			t.Errorf("OPTIONS %s: got %d, Allow %q; want 204, HEAD %v", path, r.code, allow, want)
 		}
 	}
 	// A trailing slash does not matter, for POST neither.

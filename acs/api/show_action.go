@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"recado/acs"
 	"recado/acs/wire"
 )
@@ -27,7 +29,7 @@ func (a *API) protocol(act *acs.Action, w *acs.Wait) wire.Protocol {
 		CreatedAt: wire.Time(act.CreatedAt), DeadlineAt: wire.Time(act.DeadlineAt), SentAt: wire.TimePtr(act.SentAt),
 		AcceptedAt: wire.TimePtr(act.AcceptedAt), FinishedAt: wire.TimePtr(act.FinishedAt),
 		Verify: act.Verify, Applied: act.Applied, Unverifiable: act.Unverifiable, Mismatched: act.Mismatched,
-		Fault: fault(act.Fault), Evidence: evidence(act.Evidence), Ring: ring(act.Ring), StatusURL: a.statusURL(act.ID),
+		Fault: fault(act.Fault), Evidence: evidence(act.Evidence), Ring: ring(act.Ring, !act.Waits()), StatusURL: a.statusURL(act.ID),
 	}
 	if act.Reason != "" {
 		reason := string(act.Reason)
@@ -81,15 +83,19 @@ func evidence(e *acs.Evidence) *wire.Evidence {
 	}
 }
 
-func ring(r *acs.Ring) *wire.Ring {
+// ring shows a connection request; settled tells that the device has called in since, or need not any more.
+func ring(r *acs.Ring, settled bool) *wire.Ring {
 	if r == nil {
 		return nil
 	}
 	w := &wire.Ring{
 		At: wire.Time(r.At), Result: wire.RingOK, HTTPStatus: r.Status, Tries: r.Tries, NextAt: wire.TimePtr(r.NextAt),
 	}
-	if r.Reason != "" {
+	switch {
+	case r.Reason != "":
 		w.Result = string(r.Reason)
+	case settled || !r.NextAt.After(time.Now()):
+		w.NextAt = nil // it did its work, and none is to follow
 	}
 	return w
 }

@@ -97,7 +97,7 @@ func unanswered(r cwmp.RequestReason) bool {
 func connectionHealth(d *acs.Device) wire.ConnectionHealth {
 	c := d.Facts.ConnectionRequest
 	h := wire.ConnectionHealth{
-		URLKnown: d.Reported.ConnectionRequestURL != "", Username: c.Username, PasswordSet: c.Password != "", Last: ring(d.Ring),
+		URLKnown: d.Reported.ConnectionRequestURL != "", Username: c.Username, PasswordSet: c.Password != "", Last: ring(d.Ring, d.Ring != nil && d.Reported.LastInform.After(d.Ring.At)),
 	}
 	switch {
 	case !h.URLKnown:

@@ -55,6 +55,9 @@ type cannedHooks struct {
 }
 
 func (c cannedHooks) Deliveries(context.Context, webhook.DeliveryFilter) ([]webhook.Delivery, string, error) {
+	if c.delivery.ID == "" {
+		return nil, "", nil
+	}
 	return []webhook.Delivery{c.delivery}, "", nil
 }
 
@@ -117,6 +120,45 @@ func TestShowEverything(t *testing.T) {
 	}
 	if len(l.Items) != 1 || l.Items[0] != want {
 		t.Errorf("attempts: got %+v, want %+v", l.Items, want)
+	}
+}
+
+// next_at is for a ring that may come: not one that the device's session has made needless.
+func TestRingNextAt(t *testing.T) {
+	now := time.Now()
+	id, err := acs.NewProtocolo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name         string
+		reason       cwmp.RequestReason
+		next, inform time.Duration // from now
+		stage        acs.Stage
+		onDevice, on bool // shown for the device, for the action
+	}{
+		{"taken, and waiting for the session", "", 20 * time.Second, -time.Hour, acs.StageWaking, true, true},
+		{"taken, and its time is over", "", -time.Second, -time.Hour, acs.StageWaking, false, false},
+		{"taken, and the device called in", "", 20 * time.Second, -time.Second, acs.StageInSession, false, false},
+		{"failed", cwmp.RequestTimeout, 20 * time.Second, -time.Hour, acs.StageQueued, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := &acs.Ring{At: now.Add(-10 * time.Second), Reason: c.reason, Tries: 1, NextAt: now.Add(c.next)}
+			d := acs.Device{ID: modem, Identity: cwmp.DeviceID{OUI: "202BC1", SerialNumber: "1"}, Ring: r, Reported: acs.Reported{
+				FirstInform: now.Add(c.inform), LastInform: now.Add(c.inform), ConnectionRequestURL: "http://192.0.2.7/",
+			}}
+			s := newCanned(t, &canned{device: d, action: acs.Action{
+				ID: id, Kind: acs.KindReboot, Device: modem, Status: acs.StatusPending, Stage: c.stage, Ring: r, CreatedAt: now, DeadlineAt: now.Add(time.Hour),
+			}})
+			got := as[wire.Device](t, s.do(t, "GET", "/api/v1/devices/"+modem, s.admin, ""), 200).ConnectionRequest.Last
+			if (got.NextAt != nil) != c.onDevice {
+				t.Errorf("device: next_at %v, want one: %v", got.NextAt, c.onDevice)
+			}
+			p := as[wire.Protocol](t, s.do(t, "GET", "/api/v1/protocols/"+id.String(), s.admin, ""), 200)
+			if (p.Ring.NextAt != nil) != c.on {
+				t.Errorf("action: next_at %v, want one: %v", p.Ring.NextAt, c.on)
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"recado/acs"
 	"recado/acs/api"
 	"recado/acs/wire"
 	"recado/webhook"
@@ -182,10 +183,20 @@ func TestDevices(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"router_id": "R1"}`: "router_id", `{"cwmp_auth": {"username": "cpe", "password": "x"}}`: "cwmp_auth.username",
 	} {
-		got := s.do(t, "PUT", "/api/v1/devices/"+modem, erp.token, body).problem(t, 400, wire.CodeInvalidRequest)
-		if got.Field != want || got.Detail != "belongs to another device" {
-			t.Errorf("%s: got field %q, detail %q, want field %q", body, got.Field, got.Detail, want)
+		got := s.do(t, "PUT", "/api/v1/devices/"+modem, erp.token, body).problem(t, 409, wire.CodeExists)
+		if got.Field != want || got.DeviceID != id || got.Detail != "belongs to another device" {
+			t.Errorf("%s: got field %q, device %q, detail %q, want field %q of %s", body, got.Field, got.DeviceID, got.Detail, want, id)
 		}
+	}
+	// A client that does not see the other device learns no more than that the name is taken.
+	s.do(t, "PUT", "/api/v1/devices/"+modem, erp.token, `{"tags": ["north"]}`)
+	north, err := s.svc.CreateClient(t.Context(), acs.NewClient{Name: "north", Tags: []string{"north"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := s.do(t, "PUT", "/api/v1/devices/"+modem, north.Token, `{"router_id": "R1", "tags": ["north"]}`)
+	if p := taken.problem(t, 409, wire.CodeExists); p.Field != "router_id" || strings.Contains(string(taken.body), id) {
+		t.Errorf("out of sight: got %s", taken.body)
 	}
 	s.do(t, "PUT", "/api/v1/devices/nonsense", erp.token, `{}`).problem(t, 400, wire.CodeInvalidRequest)
 	s.do(t, "GET", "/api/v1/devices/nonsense", erp.token, "").problem(t, 404, wire.CodeNotFound)

@@ -41,11 +41,13 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Code   string `json:"code"`
-	// Field is where in the request the trouble is: a JSON path such as "parameters[2].value", or the name of a query parameter
-	// or header.
+	// Field is where in the request the trouble is: a JSON path such as "parameters[2].value" or parameters["Device.X"], by the
+	// form that was sent, or the name of a query parameter or header.
 	Field string `json:"field,omitempty"`
 	// Candidates are the device ids that an ambiguous router_id fits.
 	Candidates []string `json:"candidates,omitempty"`
+	// DeviceID is the device that has the name which is taken, where the client sees it.
+	DeviceID string `json:"device_id,omitempty"`
 	// Scope is the one that is missing; Parameters are those that need it.
 	Scope      string   `json:"scope,omitempty"`
 	Parameters []string `json:"parameters,omitempty"`

@@ -22,7 +22,7 @@ type Webhook struct {
 	ConsecutiveFailures int    `json:"consecutive_failures"`
 	LastSuccessAt       *Time  `json:"last_success_at"`
 	LastFailureAt       *Time  `json:"last_failure_at"`
-	LastError           string `json:"last_error,omitempty"`
+	LastError           string `json:"last_error,omitempty"` // Attempt.ErrorClass of the last failed one
 
 	CreatedAt Time `json:"created_at"`
 	UpdatedAt Time `json:"updated_at"`

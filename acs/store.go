@@ -125,6 +125,8 @@ type Store interface {
 	ActionStore
 	DeviceStore
 	ClientStore
+	AuditStore
+	QuotaStore
 	// Endpoints is webhook.EndpointStore's: who is to be told.
 	Endpoints(ctx context.Context, client string) ([]webhook.Endpoint, error)
 	// Ping fails where the store cannot take writes.

@@ -79,6 +79,7 @@ func (db *DB) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency,
 	if err != nil {
 		return acs.Action{}, false, err
 	}
+	acts := prepareActs(acs.AuditAction(ctx, &p.action))
 	var before acs.Action
 	existed := false
 	err = db.write(ctx, func(g *group) error {
@@ -99,6 +100,7 @@ func (db *DB) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotency,
 			return err
 		}
 		g.store(p, nil)
+		g.audit(acts)
 		if i.Key != "" {
 			g.remember(key, idemEntry{mac: mac, id: a.ID, at: nanos(g.now)})
 		}
@@ -197,6 +199,7 @@ func (db *DB) change(ctx context.Context, a acs.Action, o acs.Outbox, judge func
 	if err != nil {
 		return acs.Action{}, err
 	}
+	acts := prepareActs(acs.AuditVerdict(ctx, &p.action))
 	err = db.write(ctx, func(g *group) error {
 		old, err := g.action(a.ID)
 		if err == nil {
@@ -209,6 +212,9 @@ func (db *DB) change(ctx context.Context, a acs.Action, o acs.Outbox, judge func
 			return fmt.Errorf("action %s: %w", a.ID, err)
 		}
 		g.store(p, old)
+		if !old.status.Final() {
+			g.audit(acts)
+		}
 		return nil
 	})
 	if err != nil {

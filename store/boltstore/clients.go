@@ -52,11 +52,13 @@ func (db *DB) CreateClient(ctx context.Context, c acs.Client) error {
 	if err != nil {
 		return fmt.Errorf("client %s: %w", c.ID, err)
 	}
+	acts := prepareActs(acs.AuditNewClient(ctx, &c))
 	return db.write(ctx, func(g *group) error {
 		if g.get(bucketCli, textKey(c.ID)) != nil || g.named(c.Name, c.ID) {
 			return fmt.Errorf("client %q: %w", c.Name, acs.ErrExists)
 		}
 		g.put(bucketCli, textKey(c.ID), value)
+		g.audit(acts)
 		return nil
 	})
 }
@@ -111,6 +113,7 @@ func (db *DB) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, error
 			return fmt.Errorf("client %q: %w", c.Name, acs.ErrExists)
 		}
 		g.put(bucketCli, textKey(c.ID), value)
+		g.did(acs.AuditClient(ctx, &old, &c))
 		return nil
 	})
 	if err != nil {
@@ -122,12 +125,20 @@ func (db *DB) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, error
 // DeleteClient implements acs.ClientStore.
 func (db *DB) DeleteClient(ctx context.Context, id string) error {
 	return db.write(ctx, func(g *group) error {
-		if g.get(bucketCli, textKey(id)) == nil {
+		v := g.get(bucketCli, textKey(id))
+		if v == nil {
 			return fmt.Errorf("client %s: %w", id, acs.ErrNotFound)
 		}
+		old, err := decodeClient(v)
+		if err != nil {
+			old = acs.Client{ID: id} // a client whose record cannot be read can still be deleted
+		}
+		endpoints := g.endpointsOf(id)
 		g.delete(bucketCli, textKey(id))
 		g.deleteTokens(id)
-		for _, endpoint := range g.endpointsOf(id) {
+		g.forgetQuota(id)
+		g.did(acs.AuditGoneClient(ctx, &old, len(endpoints)))
+		for _, endpoint := range endpoints {
 			if err := g.deleteEndpoint(endpoint); err != nil {
 				return err
 			}
@@ -160,8 +171,10 @@ func (db *DB) AddToken(ctx context.Context, t acs.Token) error {
 	if err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
+	acts := prepareActs(acs.AuditToken(ctx, &t))
 	return db.write(ctx, func(g *group) error {
 		g.put(bucketTok, textKey(t.Hash), value)
+		g.audit(acts)
 		return nil
 	})
 }
@@ -185,12 +198,12 @@ func (db *DB) Token(ctx context.Context, hash string) (acs.Token, error) {
 // DeleteTokens implements acs.ClientStore. A client without tokens is no error.
 func (db *DB) DeleteTokens(ctx context.Context, client string) error {
 	return db.write(ctx, func(g *group) error {
-		g.deleteTokens(client)
+		g.did(acs.AuditRevoked(ctx, client, g.deleteTokens(client)))
 		return nil
 	})
 }
 
-func (g *group) deleteTokens(client string) {
+func (g *group) deleteTokens(client string) int {
 	var keys [][]byte
 	c := g.bucket(bucketTok).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -205,4 +218,5 @@ func (g *group) deleteTokens(client string) {
 	for _, k := range keys {
 		g.delete(bucketTok, k)
 	}
+	return len(keys)
 }

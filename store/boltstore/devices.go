@@ -111,6 +111,7 @@ func (db *DB) PutFacts(ctx context.Context, id string, identity cwmp.DeviceID, f
 			return fmt.Errorf("device %s: %w", id, err)
 		}
 		g.put(bucketFacts, textKey(id), value)
+		g.did(acs.AuditFacts(ctx, id, &old.Facts, &f))
 		gone, came := nameChange(old.names(), r.names())
 		for _, n := range gone {
 			k, _ := namedRecord(n, id)

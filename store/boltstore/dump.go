@@ -88,6 +88,14 @@ func showKey(bucket string, k []byte) string {
 	case bucketTok:
 		// Enough to tell them apart.
 		return clipped(showText(k))
+	case bucketAudit:
+		if len(k) == 8 {
+			return strconv.FormatUint(binary.BigEndian.Uint64(k), 10)
+		}
+	case bucketQuota:
+		if day, ok := quotaDay(k); ok {
+			return day.Start().Format(time.DateOnly) + " " + showText(k[8:])
+		}
 	case bucketSeqLog:
 		if len(k) == 8 {
 			return strconv.FormatInt(keyTime(k), 10)
@@ -150,6 +158,10 @@ func showValue(bucket string, k, v []byte) json.RawMessage {
 		return json.RawMessage(shownSealed)
 	case bucket == bucketMeta && string(k) == string(keyCommits) && len(v) == 8:
 		return json.RawMessage(strconv.FormatUint(binary.BigEndian.Uint64(v), 10))
+	case bucket == bucketMeta && len(v) == auditMarkLen && (string(k) == string(keyAuditHead) || string(k) == string(keyAuditAnchor)):
+		return quoted(strconv.FormatUint(binary.BigEndian.Uint64(v), 10) + ":" + hex.EncodeToString(v[8:]))
+	case bucket == bucketAudit:
+		return showAudit(k, v)
 	case json.Unmarshal(v, &fields) == nil && fields != nil:
 		if _, ok := fields["sealed"]; ok {
 			fields["sealed"] = json.RawMessage(shownSealed)
@@ -161,7 +173,43 @@ func showValue(bucket string, k, v []byte) json.RawMessage {
 			return text
 		}
 	}
-	text, err := json.Marshal(showText(v))
+	return quoted(showText(v))
+}
+
+func quoted(s string) json.RawMessage {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
+}
+
+// dumpedAct is an entry of the audit record, with the names that the API has for its fields.
+type dumpedAct struct {
+	Time  time.Time `json:"time"`
+	Actor struct {
+		Client    string `json:"client,omitempty"`
+		Name      string `json:"name,omitempty"`
+		Source    string `json:"source,omitempty"`
+		RequestID string `json:"request_id,omitempty"`
+		Via       string `json:"via"`
+	} `json:"actor"`
+	Act     string            `json:"act"`
+	Object  string            `json:"object"`
+	Client  string            `json:"client,omitempty"`
+	Details map[string]string `json:"details,omitempty"`
+	Hash    string            `json:"hash"`
+}
+
+func showAudit(k, v []byte) json.RawMessage {
+	e, err := decodeAudit(k, v)
+	if err != nil {
+		return quoted(hex.EncodeToString(v))
+	}
+	d := dumpedAct{Time: e.Time, Act: e.Act, Object: e.Object, Client: e.Client, Details: e.Details, Hash: hex.EncodeToString(e.Hash[:])}
+	a := &d.Actor
+	a.Client, a.Name, a.Source, a.RequestID, a.Via = e.Actor.Client, e.Actor.ClientName, e.Actor.Source, e.Actor.RequestID, e.Actor.Via
+	text, err := json.Marshal(d)
 	if err != nil {
 		return json.RawMessage("null")
 	}

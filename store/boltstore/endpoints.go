@@ -80,12 +80,14 @@ func (db *DB) CreateEndpoint(ctx context.Context, e webhook.Endpoint) error {
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", e.ID, err)
 	}
+	acts := prepareActs(acs.AuditNewEndpoint(ctx, &e))
 	return db.write(ctx, func(g *group) error {
 		if g.endpoint(e.ID) != nil || g.get(bucketEp, textKey(e.ID)) != nil {
 			return fmt.Errorf("endpoint %s: %w", e.ID, acs.ErrExists)
 		}
 		g.put(bucketEp, textKey(e.ID), value)
 		g.putHealth(&e)
+		g.audit(acts)
 		g.setEndpoint(e.ID, &e)
 		return nil
 	})
@@ -153,6 +155,7 @@ func (db *DB) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.E
 		e.KeepHealth(old, g.now)
 		g.put(bucketEp, textKey(e.ID), value)
 		g.putHealth(&e)
+		g.did(acs.AuditEndpoint(ctx, old, &e))
 		stored := e
 		g.setEndpoint(e.ID, &stored)
 		return nil
@@ -166,9 +169,11 @@ func (db *DB) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.E
 // DeleteEndpoint implements webhook.EndpointStore.
 func (db *DB) DeleteEndpoint(ctx context.Context, id string) error {
 	return db.write(ctx, func(g *group) error {
-		if g.endpoint(id) == nil {
+		old := g.endpoint(id)
+		if old == nil {
 			return fmt.Errorf("endpoint %s: %w", id, webhook.ErrNotFound)
 		}
+		g.did(acs.AuditGoneEndpoint(ctx, old))
 		return g.deleteEndpoint(id)
 	})
 }

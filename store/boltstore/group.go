@@ -32,6 +32,10 @@ type group struct {
 	unhealthy map[string]bool
 	fresh     []freshDelivery
 
+	// auditHead is the last entry of the audit record, once auditing is true.
+	auditHead acs.AuditMark
+	auditing  bool
+
 	after []func() // after the commit, with the memory locked
 	undo  []func() // after a failed one, with the memory locked
 }
@@ -91,6 +95,9 @@ func (g *group) finish() {
 	}
 	if len(g.seq) > 0 {
 		g.mergeSequences()
+	}
+	if g.auditing {
+		g.put(bucketMeta, keyAuditHead, encodeMark(g.auditHead))
 	}
 	for id := range g.unhealthy {
 		if e := g.endpoints[id]; e != nil {

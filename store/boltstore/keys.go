@@ -29,6 +29,8 @@ const (
 	bucketFname  = "fname"
 	bucketSeq    = "seq"
 	bucketSeqLog = "seqlog"
+	bucketAudit  = "audit"
+	bucketQuota  = "quota"
 )
 
 // Buckets of the devices file, besides meta.
@@ -43,14 +45,14 @@ const (
 var (
 	mainBuckets = []string{
 		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketAtt, bucketEp, bucketHealth,
-		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog,
+		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog, bucketAudit, bucketQuota,
 	}
 	devicesBuckets = []string{bucketMeta, bucketDev, bucketSeen, bucketName, bucketTypes, bucketTset}
 
 	// timeOrdered buckets only ever grow at their end: their pages can be filled.
 	timeOrdered = map[string]bool{
 		bucketAct: true, bucketDue: true, bucketIdem: true, bucketEvt: true, bucketDlv: true, bucketPend: true, bucketAtt: true,
-		bucketSeqLog: true,
+		bucketSeqLog: true, bucketAudit: true,
 	}
 )
 

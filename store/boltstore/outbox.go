@@ -213,12 +213,14 @@ func (db *DB) Redeliver(ctx context.Context, id string) (d webhook.Delivery, err
 		if g.db.leased(string(key), g.now) {
 			return fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 		}
+		acts := prepareActs(acs.AuditReplay(ctx, &d))
 		d.State, d.NextAt, d.DoneAt, d.Tries = webhook.DeliveryPending, g.now, time.Time{}, 0
 		value, err := encodeDelivery(&d)
 		if err != nil {
 			return err
 		}
 		g.putDelivery(key, value, &d)
+		g.audit(acts)
 		return nil
 	})
 	if err != nil {

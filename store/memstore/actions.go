@@ -78,6 +78,7 @@ func (s *Store) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotenc
 	}
 	a.Version = 1
 	stored := s.put(nil, a, o, now)
+	s.did(acs.AuditAction(ctx, &stored))
 	if i.Key != "" {
 		s.idempotency[key] = idempotent{bodyMAC: i.BodyMAC, action: a.ID, at: now}
 	}
@@ -144,6 +145,7 @@ func (s *Store) FinishAction(ctx context.Context, a acs.Action, o acs.Outbox) (a
 		return acs.Action{}, fmt.Errorf("action %s: %w", a.ID, err)
 	}
 	stored := s.put(old, a, o, now)
+	s.did(acs.AuditVerdict(ctx, &stored))
 	return stored, nil
 }
 

@@ -31,6 +31,7 @@ func (s *Store) CreateClient(ctx context.Context, c acs.Client) error {
 	c = cloneClient(&c)
 	c.Version = 1
 	s.clients[c.ID] = &c
+	s.did(acs.AuditNewClient(ctx, &c))
 	return nil
 }
 
@@ -87,6 +88,7 @@ func (s *Store) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, err
 	c = cloneClient(&c)
 	c.Version++
 	s.clients[c.ID] = &c
+	s.did(acs.AuditClient(ctx, old, &c))
 	return cloneClient(&c), nil
 }
 
@@ -96,16 +98,21 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	if _, err := s.client(id); err != nil {
+	old, err := s.client(id)
+	if err != nil {
 		return err
 	}
 	delete(s.clients, id)
 	s.deleteTokens(id)
+	maps.DeleteFunc(s.quotas, func(q quota, _ int) bool { return q.client == id })
+	webhooks := 0
 	for _, e := range s.endpoints {
 		if e.Client == id {
 			s.deleteEndpoint(e.ID)
+			webhooks++
 		}
 	}
+	s.did(acs.AuditGoneClient(ctx, old, webhooks))
 	return nil
 }
 
@@ -116,6 +123,7 @@ func (s *Store) AddToken(ctx context.Context, t acs.Token) error {
 	}
 	defer s.mu.Unlock()
 	s.tokens[t.Hash] = t
+	s.did(acs.AuditToken(ctx, &t))
 	return nil
 }
 
@@ -138,10 +146,12 @@ func (s *Store) DeleteTokens(ctx context.Context, client string) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.deleteTokens(client)
+	s.did(acs.AuditRevoked(ctx, client, s.deleteTokens(client)))
 	return nil
 }
 
-func (s *Store) deleteTokens(client string) {
+func (s *Store) deleteTokens(client string) int {
+	before := len(s.tokens)
 	maps.DeleteFunc(s.tokens, func(_ string, t acs.Token) bool { return t.Client == client })
+	return before - len(s.tokens)
 }

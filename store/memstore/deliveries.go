@@ -186,6 +186,7 @@ func (s *Store) Redeliver(ctx context.Context, id string) (webhook.Delivery, err
 	if s.leased(id, now) {
 		return webhook.Delivery{}, fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 	}
+	s.did(acs.AuditReplay(ctx, d))
 	d.State, d.NextAt, d.DoneAt, d.Tries = webhook.DeliveryPending, now, time.Time{}, 0
 	s.enqueue(d)
 	s.signal()

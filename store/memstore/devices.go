@@ -157,6 +157,7 @@ func (s *Store) PutFacts(ctx context.Context, id string, identity cwmp.DeviceID,
 	}
 	f = cloneFacts(&f)
 	f.Version++
+	s.did(acs.AuditFacts(ctx, id, &old.facts, &f))
 	s.facts[id] = &facts{identity: cmp.Or(identity, old.identity), facts: f}
 	rename(s.routerIDs, id, old.facts.RouterID, f.RouterID)
 	rename(s.usernames, id, old.facts.CWMPAuth.Username, f.CWMPAuth.Username)

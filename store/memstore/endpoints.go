@@ -22,6 +22,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) error {
 	e = cloneEndpoint(&e)
 	e.Version = 1
 	s.endpoints[e.ID] = &e
+	s.did(acs.AuditNewEndpoint(ctx, &e))
 	return nil
 }
 
@@ -78,6 +79,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	e.KeepHealth(old, s.now())
 	e.Version++
 	s.endpoints[e.ID] = &e
+	s.did(acs.AuditEndpoint(ctx, old, &e))
 	s.signal() // it may have been paused until now
 	return cloneEndpoint(&e), nil
 }
@@ -88,9 +90,11 @@ func (s *Store) DeleteEndpoint(ctx context.Context, id string) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	if _, err := s.endpoint(id); err != nil {
+	old, err := s.endpoint(id)
+	if err != nil {
 		return err
 	}
+	s.did(acs.AuditGoneEndpoint(ctx, old))
 	s.deleteEndpoint(id)
 	return nil
 }

@@ -35,6 +35,9 @@ type Store struct {
 	queues     map[string]ordered[*webhook.Delivery] // by endpoint: what is pending, by id
 	attempts   map[string][]webhook.Attempt          // by delivery
 
+	audit  []acs.AuditEntry // whole, by number
+	quotas map[quota]int
+
 	leases    map[string]lease // by delivery
 	lastToken uint64
 	lastTurn  string // the endpoint that was served last
@@ -66,6 +69,7 @@ func New() *Store {
 		deliveries:  newOrdered(compareDeliveries),
 		queues:      make(map[string]ordered[*webhook.Delivery]),
 		attempts:    make(map[string][]webhook.Attempt),
+		quotas:      make(map[quota]int),
 		leases:      make(map[string]lease),
 		changed:     make(chan struct{}, 1),
 	}

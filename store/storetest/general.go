@@ -68,6 +68,9 @@ func (e *env) calls(on targets) []call {
 		}},
 		{"DeleteEndpoint", true, func(ctx context.Context) error { return e.DeleteEndpoint(ctx, on.endpoint.ID) }},
 		{"DeleteClient", true, func(ctx context.Context) error { return e.DeleteClient(ctx, "cli_1") }},
+		{"AppendAudit", true, func(ctx context.Context) error { return e.AppendAudit(ctx, acs.AuditAct{Act: "x"}) }},
+		{"ReserveRequests", true, func(ctx context.Context) error { _, err := e.ReserveRequests(ctx, "cli_1", 1, 1, 1); return err }},
+		{"ReturnRequests", true, func(ctx context.Context) error { return e.ReturnRequests(ctx, "cli_1", 1, 1) }},
 		{"Ping", true, e.Ping},
 	}...)
 }
@@ -92,6 +95,8 @@ func (e *env) reads(on targets) []call {
 		{"Event", false, func(ctx context.Context) error { _, err := e.Event(ctx, on.delivery.Event); return err }},
 		{"Delivery", false, func(ctx context.Context) error { _, err := e.Delivery(ctx, on.delivery.ID); return err }},
 		{"Deliveries", false, func(ctx context.Context) error { _, _, err := e.Deliveries(ctx, webhook.DeliveryFilter{}); return err }},
+		{"Audit", false, func(ctx context.Context) error { _, _, err := e.Audit(ctx, acs.AuditFilter{}); return err }},
+		{"AuditEnds", false, func(ctx context.Context) error { _, err := e.AuditEnds(ctx); return err }},
 		{"Attempts", false, func(ctx context.Context) error { _, err := e.Attempts(ctx, on.delivery.ID); return err }},
 		{"ClaimDeliveries", false, func(ctx context.Context) error { _, _, err := e.ClaimDeliveries(ctx, limits); return err }},
 	}

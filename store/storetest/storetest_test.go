@@ -109,6 +109,22 @@ var wrongStores = []wrong{
 	{"facts overwrite newer ones", func(s storetest.Store) storetest.Store { return blindFacts{s} }, []string{
 		"device/facts change by version", walk,
 	}},
+	{"a cancelling is not written down", func(s storetest.Store) storetest.Store { return forgetsAct{s, acs.AuditActionCancelled} }, []string{
+		"audit/every act is written down with who did it",
+	}},
+	{"an accepted action is not written down", func(s storetest.Store) storetest.Store { return forgetsAct{s, acs.AuditActionAccepted} }, []string{
+		"audit/every act is written down with who did it", "audit/the chain holds", walk,
+	}},
+	{"the actor is not written down", func(s storetest.Store) storetest.Store { return nobody{s} }, []string{
+		"audit/every act is written down with who did it",
+	}},
+	{"what was refused is written down", func(s storetest.Store) storetest.Store { return refusedActs{s} }, []string{
+		"audit/what is refused or changes nothing is not",
+	}},
+	{"an entry is changed afterwards", func(s storetest.Store) storetest.Store { return otherObject{s} }, []string{"audit/the chain holds"}},
+	{"requests past the limit", func(s storetest.Store) storetest.Store { return generous{s} }, []string{
+		"quota/counts to the limit, by client and day", "quota/many at once get what there is", walk,
+	}},
 	{"a wake that is past", func(s storetest.Store) storetest.Store { return busyWake{s} }, []string{
 		"claim/only of active endpoints", "claim/what is due, and wakes for the rest", walk,
 	}},
@@ -256,6 +272,55 @@ func (s blindFacts) PutFacts(ctx context.Context, id string, who cwmp.DeviceID, 
 		f.Version = d.Facts.Version
 	}
 	return s.Store.PutFacts(ctx, id, who, f)
+}
+
+// forgetsAct writes no entries of one act.
+type forgetsAct struct {
+	storetest.Store
+	act string
+}
+
+func (s forgetsAct) Audit(ctx context.Context, f acs.AuditFilter) ([]acs.AuditEntry, string, error) {
+	list, next, err := s.Store.Audit(ctx, f)
+	return slices.DeleteFunc(list, func(e acs.AuditEntry) bool { return e.Act == s.act }), next, err
+}
+
+// nobody loses who did it.
+type nobody struct{ storetest.Store }
+
+func (s nobody) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, error) {
+	return s.Store.UpdateClient(acs.WithActor(ctx, acs.Actor{Via: acs.ViaSystem}), c)
+}
+
+// refusedActs writes the entry before it knows that the act is done.
+type refusedActs struct{ storetest.Store }
+
+func (s refusedActs) DeleteEndpoint(ctx context.Context, id string) error {
+	err := s.Store.DeleteEndpoint(ctx, id)
+	if err != nil && ctx.Err() == nil {
+		_ = s.AppendAudit(ctx, acs.AuditAct{Act: acs.AuditWebhookDeleted, Object: id})
+	}
+	return err
+}
+
+// otherObject shows one entry otherwise than it was written.
+type otherObject struct{ storetest.Store }
+
+func (s otherObject) Audit(ctx context.Context, f acs.AuditFilter) ([]acs.AuditEntry, string, error) {
+	list, next, err := s.Store.Audit(ctx, f)
+	for i := range list {
+		if list[i].Seq == 57 {
+			list[i].Object = list[i].Object[:35] + "x"
+		}
+	}
+	return list, next, err
+}
+
+// generous grants what was asked for.
+type generous struct{ storetest.Store }
+
+func (s generous) ReserveRequests(ctx context.Context, client string, day acs.Day, n, limit int) (acs.Reserved, error) {
+	return s.Store.ReserveRequests(ctx, client, day, n, limit+n)
 }
 
 type busyWake struct{ storetest.Store }

@@ -56,6 +56,7 @@ var operations = []operation{
 	{"report", 5, (*walker).reportDevice},
 	{"learn types", 2, (*walker).learnTypes},
 	{"read devices", 6, (*walker).readDevices},
+	{"reserve requests", 2, (*walker).reserveSome},
 	{"change clients", 5, (*walker).changeClients},
 	{"change tokens", 4, (*walker).changeTokens},
 	{"create endpoint", 3, (*walker).createEndpoint},
@@ -76,13 +77,14 @@ func (e *env) walk() {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
+	e.ctx = acs.WithActor(e.ctx, actor)
 	model := memstore.New()
 	w := &walker{
 		env: e, Rand: rand.New(rand.NewPCG(seed, 0)), seed: seed,
 		model: &env{TB: e.TB, h: Harness{}, Store: model, ctx: e.ctx},
 	}
 	if !e.exact() {
-		w.slack = time.Minute
+		w.slack, w.env.unhashed, w.model.unhashed = time.Minute, true, true
 	}
 	defer func() {
 		if e.Failed() {

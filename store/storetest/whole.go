@@ -16,6 +16,7 @@ type whole struct {
 	Deliveries []webhook.Delivery
 	Events     map[string]webhook.Event
 	Attempts   map[string][]webhook.Attempt
+	Audit      []auditSeen // the newest
 }
 
 func (e *env) everything() whole {
@@ -40,5 +41,6 @@ func (e *env) everything() whole {
 			w.Attempts[d.ID] = attempts
 		}
 	}
+	w.Audit = e.audited()
 	return w
 }

@@ -110,6 +110,9 @@ func (d *Dispatcher) request(ctx context.Context, l Lease, number int, now time.
 	for _, own := range l.Endpoint.Headers {
 		h.Set(own.Name, own.Value)
 	}
+	for _, own := range l.Endpoint.Headers {
+		h.Set(own.Name, own.Value)
+	}
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", d.agent)
 	h.Set(HeaderAttempt, strconv.Itoa(number))

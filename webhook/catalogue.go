@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,10 @@ type EventType struct {
 	// ByNameOnly types are not covered by "*" or a prefix filter.
 	ByNameOnly  bool
 	Description string
+	// Priority is that of its events.
+	Priority Priority
+	// Schema is the JSON Schema (2020-12) of its bodies, in FormatStandard, and Example one of them.
+	Schema, Example json.RawMessage
 }
 
 // Catalogue lists the event types that exist. The engine that makes events gives it.
@@ -49,4 +54,14 @@ func (c Catalogue) Known(filter string) bool {
 		}
 	}
 	return false
+}
+
+// Type gives the entry of that name.
+func (c Catalogue) Type(name string) (EventType, bool) {
+	for _, t := range c {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return EventType{}, false
 }

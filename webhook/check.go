@@ -23,6 +23,7 @@ const (
 	MaxScheduleLength = 20 // waits, so one attempt more
 	MinWait           = time.Second
 	MaxWait           = 24 * time.Hour
+	MaxPerMinute      = 60_000
 )
 
 // InvalidError is input that cannot be taken. Problem says what is wrong and what would be right.
@@ -41,7 +42,8 @@ func invalid(field, format string, args ...any) error {
 func (s *Service) check(e *Endpoint) error {
 	for _, err := range []error{
 		checkURLForm(e.URL), checkDescription(e.Description), s.checkEvents(e), checkHeader(e.BodySignatureHeader),
-		checkOrder(e.Order), checkSchedule(e.Schedule),
+		checkOrder(e.Order), checkSchedule(e.Schedule), s.catalogue.checkFilter(e.Filter, e.Events), checkHeaders(e),
+		checkTLS(e.URL, e.TLS),
 	} {
 		if err != nil {
 			return err
@@ -49,6 +51,9 @@ func (s *Service) check(e *Endpoint) error {
 	}
 	if e.Concurrency < 0 || e.Concurrency > MaxConcurrency {
 		return invalid("concurrency", "must be 1 to %d, got %d", MaxConcurrency, e.Concurrency)
+	}
+	if e.PerMinute < 0 || e.PerMinute > MaxPerMinute {
+		return invalid("requests_per_minute", "must be 1 to %d, or 0 for no bound, got %d", MaxPerMinute, e.PerMinute)
 	}
 	if e.Timeout != 0 && (e.Timeout < MinTimeout || e.Timeout > MaxTimeout) {
 		return invalid("timeout", "must be %v to %v, got %v", MinTimeout, MaxTimeout, e.Timeout)
@@ -153,16 +158,20 @@ func checkHeader(name string) error {
 		return invalid("body_signature_header", "must be an HTTP header name of at most %d letters, digits and hyphens, such as X-Signature",
 			MaxHeaderName)
 	}
-	canonical := http.CanonicalHeaderKey(name)
-	for _, prefix := range []string{"Webhook-", "Recado-", "Proxy-", "Sec-", "Content-"} {
-		if strings.HasPrefix(canonical, prefix) {
-			return invalid("body_signature_header", "%s is used otherwise; take a name such as X-Signature", canonical)
-		}
-	}
-	if slices.Contains(ownHeaders, canonical) {
+	if canonical := http.CanonicalHeaderKey(name); usedOtherwise(canonical) {
 		return invalid("body_signature_header", "%s is used otherwise; take a name such as X-Signature", canonical)
 	}
 	return nil
+}
+
+// usedOtherwise reports whether Recado, HTTP or a proxy sets the header itself.
+func usedOtherwise(canonical string) bool {
+	for _, prefix := range []string{"Webhook-", "Recado-", "Proxy-", "Sec-", "Content-"} {
+		if strings.HasPrefix(canonical, prefix) {
+			return true
+		}
+	}
+	return slices.Contains(ownHeaders, canonical)
 }
 
 func checkOrder(o Order) error {

@@ -47,6 +47,16 @@ type DeliveryFilter struct {
 	Cursor string
 }
 
+// EventFilter selects events; empty fields do not filter.
+type EventFilter struct {
+	Client, Protocolo string
+	Types             []string
+	Since             time.Time
+	// Limit is the page's size (at most 1,000); Cursor is where the last page ended. Newest first, by id.
+	Limit  int
+	Cursor string
+}
+
 // EndpointStore keeps endpoints.
 type EndpointStore interface {
 	CreateEndpoint(ctx context.Context, e Endpoint) error
@@ -67,6 +77,8 @@ type EndpointStore interface {
 type EventStore interface {
 	AddEvent(ctx context.Context, e Event, deliveries []Delivery) (Event, error)
 	Event(ctx context.Context, id string) (Event, error)
+	// Events lists events, also those that nobody was subscribed to.
+	Events(ctx context.Context, f EventFilter) (page []Event, next string, err error)
 }
 
 // DeliveryStore keeps deliveries and their attempts.

@@ -168,6 +168,8 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.Credential{},
 		wire.WebhookCreate{},
 		wire.WebhookChange{},
+		wire.WebhookFilter{},
+		wire.WebhookTLS{},
 		wire.ClientCreate{},
 		wire.ClientChange{},
 		wire.Problem{},

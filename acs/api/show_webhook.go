@@ -25,6 +25,7 @@ func endpoint(e *webhook.Endpoint) wire.Webhook {
 		LastFailureAt: wire.TimePtr(e.LastFailureAt), LastError: e.LastError,
 		CreatedAt: wire.Time(e.CreatedAt), UpdatedAt: wire.Time(e.UpdatedAt),
 	}
+	showOptions(&w, e)
 	if w.Concurrency == 0 {
 		w.Concurrency = webhook.DefaultConcurrency
 	}

@@ -23,11 +23,16 @@ func (a *API) createWebhook(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
+	filter, err := filterOf(in.Filter)
+	if err != nil {
+		return err
+	}
 	e, err := a.cfg.Webhooks.Register(c.Request().Context(), who.ID, webhook.Registration{
 		URL: in.URL, Events: in.Events, Description: in.Description, Secret: in.Secret,
 		Paused:              in.Active != nil && !*in.Active,
 		BodySignatureHeader: in.BodySignatureHeader, Order: webhook.Order(in.Order), Concurrency: in.Concurrency,
-		Timeout: time.Duration(in.TimeoutSeconds) * time.Second, Schedule: schedule,
+		Timeout: time.Duration(in.TimeoutSeconds) * time.Second, Schedule: schedule, PerMinute: in.RequestsPerMinute,
+		Filter: filter, Headers: headersOf(in.Headers), TLS: tlsOf(in.TLS),
 	})
 	if err != nil {
 		return err
@@ -92,6 +97,7 @@ func (a *API) changeWebhook(c echo.Context, who acs.Client) error {
 	ch := webhook.Change{
 		URL: in.URL, Events: in.Events, Description: in.Description, Active: in.Active, BodySignatureHeader: in.BodySignatureHeader,
 		Order: (*webhook.Order)(in.Order), Concurrency: in.Concurrency, Timeout: seconds(in.TimeoutSeconds),
+		PerMinute: in.RequestsPerMinute,
 	}
 	if in.RetrySeconds != nil {
 		schedule, err := durations("retry_seconds", *in.RetrySeconds)
@@ -99,6 +105,21 @@ func (a *API) changeWebhook(c echo.Context, who acs.Client) error {
 			return err
 		}
 		ch.Schedule = &schedule
+	}
+	if in.Filter != nil {
+		filter, err := filterOf(in.Filter)
+		if err != nil {
+			return err
+		}
+		ch.Filter = &filter
+	}
+	if in.Headers != nil {
+		headers := headersOf(*in.Headers)
+		ch.Headers = &headers
+	}
+	if in.TLS != nil {
+		to := tlsOf(in.TLS)
+		ch.TLS = &to
 	}
 	e, err := a.cfg.Webhooks.Change(c.Request().Context(), who.ID, param(c, "id"), ch)
 	if err != nil {

@@ -113,6 +113,37 @@ type WebhookCreate struct {
 	TimeoutSeconds int `json:"timeout_seconds,omitempty"`
 	// RetrySeconds are the waits before the second and later attempts; empty is the default schedule.
 	RetrySeconds []int `json:"retry_seconds,omitempty"`
+	// RequestsPerMinute bounds the attempts begun in a minute; 0 is no bound.
+	RequestsPerMinute int `json:"requests_per_minute,omitempty"`
+	// Filter narrows what Events lets through.
+	Filter *WebhookFilter `json:"filter,omitempty"`
+	// Headers go out with every attempt. Their values are not shown again.
+	Headers map[string]string `json:"headers,omitempty"`
+	TLS     *WebhookTLS       `json:"tls,omitempty"`
+}
+
+// WebhookFilter narrows what an endpoint gets by what events say. What is left out lets everything through.
+type WebhookFilter struct {
+	// Expression is true for the events to send, such as data.device.oui == "00259E".
+	Expression string `json:"expression,omitempty"`
+	// IgnoreFaultCodes keeps back events whose data.fault.code is one of them.
+	IgnoreFaultCodes []int `json:"ignore_fault_codes,omitempty"`
+	// MinPriority is low, normal or high.
+	MinPriority string `json:"min_priority,omitempty"`
+}
+
+// WebhookTLS says how the receiver's certificate is checked, and which one it is shown.
+type WebhookTLS struct {
+	// CA are certificates in PEM, the only roots to trust; empty is the system's.
+	CA string `json:"ca,omitempty"`
+	// Pins are "sha256/" and the base64 of the SHA-256 of a SubjectPublicKeyInfo.
+	Pins []string `json:"pins,omitempty"`
+	// AcceptInvalidCertificate takes any certificate.
+	AcceptInvalidCertificate bool `json:"accept_invalid_certificate,omitempty"`
+	// ClientCertificate and ClientKey, in PEM, are shown to a receiver that asks for a certificate. The key is not shown again; left
+	// out in a change, it stays with an unchanged certificate.
+	ClientCertificate string `json:"client_certificate,omitempty"`
+	ClientKey         string `json:"client_key,omitempty"`
 }
 
 // WebhookChange is the body of PATCH /webhooks/{id}: what is nil stays as it is.
@@ -126,6 +157,11 @@ type WebhookChange struct {
 	Concurrency         *int      `json:"concurrency,omitempty"`
 	TimeoutSeconds      *int      `json:"timeout_seconds,omitempty"`
 	RetrySeconds        *[]int    `json:"retry_seconds,omitempty"`
+	RequestsPerMinute   *int      `json:"requests_per_minute,omitempty"`
+	// Filter, Headers and TLS replace what was there as a whole; empty ones take it away.
+	Filter  *WebhookFilter     `json:"filter,omitempty"`
+	Headers *map[string]string `json:"headers,omitempty"`
+	TLS     *WebhookTLS        `json:"tls,omitempty"`
 }
 
 // ClientCreate is the body of POST /clients.

@@ -18,6 +18,11 @@ type Webhook struct {
 	Concurrency         int    `json:"concurrency"`
 	TimeoutSeconds      int    `json:"timeout_seconds"`
 	RetrySeconds        []int  `json:"retry_seconds"`
+	RequestsPerMinute   int    `json:"requests_per_minute"` // 0: no bound
+
+	Filter      *WebhookFilter `json:"filter"`
+	HeaderNames []string       `json:"header_names"` // of its own headers; the values are not shown
+	TLS         *WebhookTLS    `json:"tls"`          // without the client certificate's key
 
 	ConsecutiveFailures int    `json:"consecutive_failures"`
 	LastSuccessAt       *Time  `json:"last_success_at"`

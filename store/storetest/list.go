@@ -151,7 +151,10 @@ func (e *env) wrongCursors() {
 		_, _, errActions := e.Actions(e.ctx, acs.ActionFilter{Cursor: cursor})
 		_, _, errDevices := e.Devices(e.ctx, acs.DeviceFilter{Cursor: cursor})
 		_, _, errDeliveries := e.Deliveries(e.ctx, webhook.DeliveryFilter{Cursor: cursor})
-		for list, err := range map[string]error{"actions": errActions, "devices": errDevices, "deliveries": errDeliveries} {
+		_, _, errEvents := e.Events(e.ctx, webhook.EventFilter{Cursor: cursor})
+		for list, err := range map[string]error{
+			"actions": errActions, "devices": errDevices, "deliveries": errDeliveries, "events": errEvents,
+		} {
 			var invalid *acs.InvalidError
 			if !errors.As(err, &invalid) || invalid.Field != "cursor" {
 				e.Errorf("%s, cursor %q: got error %v, want an *acs.InvalidError of the cursor", list, cursor, err)

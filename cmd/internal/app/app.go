@@ -168,7 +168,7 @@ func (a *App) build(p *parts) (err error) {
 func (a *App) buildOutbound(p *parts) (err error) {
 	p.guard, err = outbound.NewGuard(outbound.GuardConfig{
 		AllowCIDR: a.cfg.WebhookAllowCIDR, AllowHTTP: a.cfg.WebhookAllowHTTP, Dev: a.cfg.Dev, Ports: a.cfg.WebhookPorts,
-		Refused: webhook.ErrRefusedAddress,
+		SourceIPs: a.cfg.WebhookSourceIP, Refused: webhook.ErrRefusedAddress,
 	})
 	if err != nil {
 		return err
@@ -183,10 +183,9 @@ func (a *App) buildOutbound(p *parts) (err error) {
 	}
 	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{Workers: a.cfg.ConnectionRequestParallel})
 	p.webhooks = webhook.NewService(webhook.ServiceConfig{Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes})
-	client := p.guard.HTTPClient(nil)
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
 		Store:     p.db,
-		Clients:   webhook.ClientsFunc(func(webhook.Endpoint) webhook.Doer { return client }),
+		Clients:   newReceivers(p.guard),
 		UserAgent: a.userAgent(),
 		Logger:    a.log.With("component", "webhooks"),
 		Observer:  newDeliveryObserver(a.opts.Registry),

@@ -49,6 +49,8 @@ type Config struct {
 	WebhookAllowHTTP bool           `name:"webhook-allow-http" help:"Allow plain HTTP into --webhook-allow-cidr."`
 	WebhookPorts     []uint16       `name:"webhook-ports" default:"${webhook_ports}" placeholder:"PORT" help:"Ports of webhooks at public addresses (${default})."`
 
+	WebhookSourceIP []netip.Addr `name:"webhook-source-ip" placeholder:"IP" help:"Address of this machine that webhooks come from, for receivers that allow addresses; one of each family at the most (the system chooses)."`
+
 	AdminTokenFile string `name:"admin-token-file" placeholder:"FILE" help:"Where the first start writes its admin token (beside the store)."`
 	AdminToken     string `name:"admin-token" secret:"" placeholder:"TOKEN" help:"An admin token for as long as it is given; rather by RECADO_ADMIN_TOKEN, since flags are seen by others."`
 
@@ -233,6 +235,14 @@ func (c *Config) checkWebhooks() error {
 	}
 	if len(c.WebhookPorts) == 0 || slices.Contains(c.WebhookPorts, 0) {
 		return badField("webhook-ports", "%v are no ports; want some of 1 to 65535", c.WebhookPorts)
+	}
+	for _, a := range c.WebhookSourceIP {
+		// Whether it is this machine's, the machine knows.
+		l, err := net.Listen("tcp", netip.AddrPortFrom(a, 0).String())
+		if err != nil || a.IsUnspecified() {
+			return badField("webhook-source-ip", "%s is no address of this machine that connections can be made from", a)
+		}
+		l.Close()
 	}
 	return nil
 }

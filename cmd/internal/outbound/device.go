@@ -79,7 +79,7 @@ func (d *DeviceDialer) DialDevice(ctx context.Context, address string, source ne
 		}
 		return d.check(ap, source)
 	}}
-	return dialFirst(ctx, &dialer, allowed, port)
+	return dialFirst(ctx, &dialer, nil, allowed, port)
 }
 
 func (d *DeviceDialer) check(ap netip.AddrPort, source netip.Addr) error {

@@ -37,6 +37,8 @@ type GuardConfig struct {
 	Dev bool
 	// Ports are the ports allowed at public addresses; DefaultPorts where empty.
 	Ports []uint16
+	// SourceIPs are the addresses to connect from, one of each family at the most; of a family without one the system chooses.
+	SourceIPs []netip.Addr
 	// Resolver is net.DefaultResolver where nil.
 	Resolver Resolver
 	// Refused, if not nil, is a sentinel that refusals satisfy besides ErrRefused.
@@ -60,6 +62,9 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	}
 	if cfg.AllowHTTP && len(cfg.AllowCIDR) == 0 && !cfg.Dev {
 		return nil, errors.New("plain HTTP for webhooks goes into allowed networks only, and none is given")
+	}
+	if err := checkSources(cfg.SourceIPs); err != nil {
+		return nil, err
 	}
 	if cfg.Resolver == nil {
 		cfg.Resolver = net.DefaultResolver
@@ -136,7 +141,31 @@ func (g *Guard) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	d := net.Dialer{ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		return g.control(network, address, plain)
 	}}
-	return dialFirst(ctx, &d, addrs, port)
+	return dialFirst(ctx, &d, g.cfg.SourceIPs, addrs, port)
+}
+
+func checkSources(from []netip.Addr) error {
+	for i, a := range from {
+		if !a.IsValid() || a.IsUnspecified() || a.Zone() != "" || a.Is4In6() {
+			return fmt.Errorf("source address %s: want an address of this machine, such as 203.0.113.7", a)
+		}
+		for _, b := range from[:i] {
+			if a.Is4() == b.Is4() {
+				return fmt.Errorf("source addresses %s and %s: want one IPv4 and one IPv6 address at the most", b, a)
+			}
+		}
+	}
+	return nil
+}
+
+// local is the address to connect to a from; nil leaves it to the system.
+func local(from []netip.Addr, a netip.Addr) net.Addr {
+	for _, f := range from {
+		if f.Is4() == a.Unmap().Is4() {
+			return net.TCPAddrFromAddrPort(netip.AddrPortFrom(f, 0))
+		}
+	}
+	return nil
 }
 
 func (g *Guard) control(network, address string, plain bool) error {
@@ -160,12 +189,13 @@ func (connectTimeout) Temporary() bool { return true }
 var errConnectTimeout error = connectTimeout(ConnectTimeout)
 
 // dialFirst tries the addresses in turn, each with its share of the time that is left.
-func dialFirst(ctx context.Context, d *net.Dialer, addrs []netip.Addr, port uint16) (net.Conn, error) {
+func dialFirst(ctx context.Context, d *net.Dialer, from, addrs []netip.Addr, port uint16) (net.Conn, error) {
 	if len(addrs) > maxAddresses {
 		addrs = addrs[:maxAddresses]
 	}
 	var first error
 	for i, a := range addrs {
+		d.LocalAddr = local(from, a)
 		conn, err := dialShare(ctx, d, netip.AddrPortFrom(a, port), len(addrs)-i)
 		if err == nil {
 			return conn, nil

@@ -61,6 +61,9 @@ type Endpoints interface {
 	Change(ctx context.Context, client, id string, ch webhook.Change) (webhook.Endpoint, error)
 	Delete(ctx context.Context, client, id string) error
 	Test(ctx context.Context, client, id string) (webhook.Event, webhook.Delivery, error)
+	Rotate(ctx context.Context, client, id string, r webhook.Rotation) (webhook.Endpoint, error)
+	Promote(ctx context.Context, client, id string) (webhook.Endpoint, error)
+	Explain(ctx context.Context, client, id string, r webhook.Received) (webhook.Explanation, error)
 	// Sample is what Test would send to the endpoint at that time.
 	Sample(ctx context.Context, e webhook.Endpoint, at time.Time) (event webhook.Event, body []byte, err error)
 }

@@ -96,6 +96,17 @@ func TestClientCalls(t *testing.T) {
 	off := false
 	must(c.ChangeWebhook(ctx, hook.ID, wire.WebhookChange{Active: &off}))(t)
 	must(c.Webhooks(ctx, client.Page{}))(t)
+	rotated := must(c.RotateWebhook(ctx, hook.ID, wire.WebhookRotate{}))(t)
+	if shown := must(c.WebhookSecret(ctx, hook.ID))(t); shown.Secret != rotated.Secret || shown.OldSecret != hook.Secret {
+		t.Error("the secrets shown are not those of the rotation and the registration")
+	}
+	must(c.PromoteWebhook(ctx, hook.ID))(t)
+	x := must(c.VerifyWebhook(ctx, hook.ID, wire.WebhookVerify{Body: rotated.Example.Body, Headers: map[string]wire.HeaderValues{
+		"webhook-id": {rotated.Example.ID}, "webhook-timestamp": {rotated.Example.Timestamp}, "webhook-signature": {rotated.Example.Signature},
+	}}))(t)
+	if !x.Accepted {
+		t.Errorf("the rotation's own example: got %+v, want accepted", x)
+	}
 	tested := must(c.TestWebhook(ctx, hook.ID))(t)
 	must(c.Deliveries(ctx, client.DeliveryFilter{Webhook: hook.ID, States: []string{"pending"}}))(t)
 	must(c.WebhookDeliveries(ctx, hook.ID, client.DeliveryFilter{Event: tested.EventID}))(t)

@@ -47,6 +47,7 @@ var kinds = []kind{
 	{acs.ErrPastDeadline, 409, wire.CodeFinished, "Already finished", "the action's deadline is past"},
 	{acs.ErrQueueFull, 409, wire.CodeQueueFull, "Queue is full", fmt.Sprintf("the device has %d pending actions; wait for some to end, or cancel them", acs.MaxPendingPerDevice)},
 	{webhook.ErrTooManyEndpoints, 409, wire.CodeTooManyWebhooks, "Too many webhooks", "the client has as many endpoints as it may have; delete one"},
+	{webhook.ErrRotating, 409, wire.CodeRotating, "Rotation under way", "the old secret still signs; POST /webhooks/{id}/rotate/promote ends its overlap, then rotate again"},
 	{acs.ErrExists, 409, wire.CodeExists, "Exists already", "another one has this name"},
 	{acs.ErrConflict, 409, wire.CodeConflict, "Changed meanwhile", "somebody else changed it at the same time; try again"},
 	{webhook.ErrConflict, 409, wire.CodeConflict, "Changed meanwhile", "it is in use or was changed at the same time; try again"},
@@ -120,6 +121,8 @@ func endpointField(name string) string {
 	switch name {
 	case "timeout":
 		return "timeout_seconds"
+	case "overlap":
+		return "overlap_seconds"
 	case "retry_schedule":
 		return "retry_seconds"
 	}

@@ -42,6 +42,10 @@ func (a *API) routes() []route {
 		{patch, base + "/webhooks/:id", acs.ScopeWebhooks, a.changeWebhook},
 		{del, base + "/webhooks/:id", acs.ScopeWebhooks, a.deleteWebhook},
 		{post, base + "/webhooks/:id/test", acs.ScopeWebhooks, a.testWebhook},
+		{post, base + "/webhooks/:id/rotate", acs.ScopeWebhooks, a.rotateWebhook},
+		{post, base + "/webhooks/:id/rotate/promote", acs.ScopeWebhooks, a.promoteWebhook},
+		{post, base + "/webhooks/:id/secret", acs.ScopeWebhooks, a.webhookSecret},
+		{post, base + "/webhooks/:id/verify", acs.ScopeWebhooks, a.verifyWebhook},
 		{get, base + "/webhooks/:id/deliveries", acs.ScopeWebhooks, a.listWebhookDeliveries},
 
 		{get, base + "/deliveries", acs.ScopeWebhooks, a.listDeliveries},

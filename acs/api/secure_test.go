@@ -93,6 +93,9 @@ func TestForeignThings(t *testing.T) {
 			if r.Method == http.MethodPatch {
 				body = `{"active": false}`
 			}
+			if strings.HasSuffix(r.Path, "/verify") {
+				body = `{"headers": {}}`
+			}
 			foreign := s.do(t, r.Method, fill(r.Path, id), other.token, body).problem(t, 404, wire.CodeNotFound)
 			nothing := s.do(t, r.Method, fill(r.Path, id[:len(id)-4]+"0000"), other.token, body).problem(t, 404, wire.CodeNotFound)
 			if foreign.Detail != nothing.Detail {

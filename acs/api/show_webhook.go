@@ -26,6 +26,9 @@ func endpoint(e *webhook.Endpoint) wire.Webhook {
 		CreatedAt: wire.Time(e.CreatedAt), UpdatedAt: wire.Time(e.UpdatedAt),
 	}
 	showOptions(&w, e)
+	if e.Rotating(time.Now()) {
+		w.RotationUntil = wire.TimePtr(e.OldSecretUntil)
+	}
 	if w.Concurrency == 0 {
 		w.Concurrency = webhook.DefaultConcurrency
 	}

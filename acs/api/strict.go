@@ -29,6 +29,15 @@ func body(c echo.Context, v any) ([]byte, error) {
 	return b, decode(b, v)
 }
 
+// optionalBody is body for requests that may come without one; v stays as it is then.
+func optionalBody(c echo.Context, v any) error {
+	b, err := readBody(c)
+	if err != nil || len(bytes.TrimSpace(b)) == 0 {
+		return err
+	}
+	return decode(b, v)
+}
+
 // noBody is for requests that need no body: none or {} is right.
 func noBody(c echo.Context) error {
 	r := c.Request()
@@ -173,6 +182,7 @@ type strict struct{ dec *json.Decoder }
 var (
 	rawType        = reflect.TypeFor[json.RawMessage]()
 	parametersType = reflect.TypeFor[wire.Parameters]()
+	headerType     = reflect.TypeFor[wire.HeaderValues]()
 	textType       = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
@@ -188,6 +198,11 @@ func (s *strict) value(t reflect.Type, path string) error {
 	switch {
 	case t == parametersType && open == '{':
 		return s.object(path, func(string) (reflect.Type, error) { return rawType, nil })
+	case t.Kind() == reflect.Map:
+		if open != '{' {
+			return wrongType(path, "an object", token)
+		}
+		return s.object(path, func(string) (reflect.Type, error) { return t.Elem(), nil })
 	case t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(textType):
 		if open != '{' {
 			return wrongType(path, "an object", token)
@@ -195,6 +210,12 @@ func (s *strict) value(t reflect.Type, path string) error {
 		return s.fields(t, path)
 	case t.Kind() == reflect.Slice && t != rawType:
 		if open != '[' {
+			if _, isString := token.(string); t == headerType && isString {
+				return nil
+			}
+			if t == headerType {
+				return wrongType(path, "a string or a list of strings", token)
+			}
 			if t == parametersType {
 				return wrongType(path, `a list of {"name", "value", "type"?} or an object {name: value}`, token)
 			}

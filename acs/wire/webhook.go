@@ -13,6 +13,9 @@ type Webhook struct {
 	StateReason string `json:"state_reason,omitempty"`
 	HoldUntil   *Time  `json:"hold_until"` // the receiver asked for a pause until then
 
+	// RotationUntil is set while a rotation is under way: the old secret signs too, until then.
+	RotationUntil *Time `json:"rotation_until"`
+
 	BodySignatureHeader string `json:"body_signature_header,omitempty"`
 	Order               string `json:"order"`
 	Concurrency         int    `json:"concurrency"`
@@ -33,7 +36,7 @@ type Webhook struct {
 	UpdatedAt Time `json:"updated_at"`
 }
 
-// WebhookCreated is a new endpoint with its secrets, which are shown this once, and an example to try a receiver with.
+// WebhookCreated is an endpoint with its new secret, from its registration or a rotation, and an example to try a receiver with.
 type WebhookCreated struct {
 	Webhook
 	// Secret is as it was given or made; StandardSecret is the same key as "whsec_" and base64, for Standard Webhooks libraries.

@@ -19,6 +19,7 @@ const (
 	loopConnector  = "connector"
 	loopSweeper    = "sweeper"
 	loopDispatcher = "webhook dispatcher"
+	loopSecrets    = "wiping of old secrets"
 	loopPurging    = "purging"
 )
 
@@ -44,6 +45,7 @@ func (a *App) serve(ctx context.Context, p *parts) error {
 	if db, ok := p.db.(acs.Purger); ok {
 		p.loops.start(ctx, loopPurging, acs.NewPurging(db, a.log).Run)
 	}
+	p.loops.start(ctx, loopSecrets, p.webhooks.RunSecrets)
 	p.loops.start(ctx, loopSessions, p.cwmp.Run)
 	p.loops.start(ctx, loopCWMP, serving(p.cwmpHTTP, p.cwmpListener))
 	p.loops.start(ctx, loopAPI, serving(p.apiHTTP, p.apiListener))
@@ -105,7 +107,7 @@ func (a *App) stop(ctx context.Context, p *parts, endPolls func(), gentle bool) 
 	// Ended sessions leave their connections open and idle: those are closed at once.
 	step(loopGrace, func(ctx context.Context) error { a.shutdown(ctx, p.cwmpHTTP, loopCWMP); return nil })
 	step(loopGrace, func(ctx context.Context) error {
-		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper, loopPurging)
+		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper, loopPurging, loopSecrets)
 	})
 	step(dispatcherGrace, func(ctx context.Context) error { return p.loops.stop(ctx, loopDispatcher) })
 	return errors.Join(errs...)

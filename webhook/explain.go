@@ -142,7 +142,7 @@ func (s *Service) lookUp(ctx context.Context, x *examination) error {
 	if err != nil || len(page) == 0 {
 		return err
 	}
-	x.result.EventKnown, x.sent = true, Render(event, page[0].Format)
+	x.result.EventKnown, x.sent = true, Body(event, &page[0])
 	x.attempts, err = s.store.Attempts(ctx, page[0].ID)
 	return err
 }

@@ -76,9 +76,17 @@ type Deliveries interface {
 	Replay(ctx context.Context, client, deliveryID string) (webhook.Delivery, error)
 }
 
+// Events shows stored events and tries filters on them; *webhook.Service is one.
+type Events interface {
+	Event(ctx context.Context, client, id string) (webhook.Event, error)
+	Events(ctx context.Context, f webhook.EventFilter) ([]webhook.Event, string, error)
+	TryFilter(ctx context.Context, client string, f webhook.Filter, events []string, since time.Time, limit int) ([]webhook.Trial, error)
+}
+
 // Webhooks is all that the API needs of webhooks.
 type Webhooks interface {
 	Endpoints
+	Events
 	Deliveries
 }
 

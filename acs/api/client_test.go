@@ -113,6 +113,12 @@ func TestClientCalls(t *testing.T) {
 	must(c.Delivery(ctx, tested.Delivery.ID))(t)
 	must(c.Attempts(ctx, tested.Delivery.ID))(t)
 	must(c.Replay(ctx, tested.Delivery.ID))(t)
+	must(c.Events(ctx, client.EventFilter{Types: []string{"webhook.test"}, Since: time.Now().Add(-time.Hour), Page: client.Page{Limit: 5}}))(t)
+	must(c.Event(ctx, tested.EventID))(t)
+	must(c.EventDeliveries(ctx, tested.EventID, client.Page{}))(t)
+	if got := must(c.TryFilter(ctx, wire.FilterTry{Filter: wire.WebhookFilter{Expression: `type == "webhook.test"`}}))(t); got.Matched != 1 {
+		t.Errorf("filter tried: got %d events matched, want 1", got.Matched)
+	}
 
 	made := must(c.CreateClient(ctx, wire.ClientCreate{Name: "erp"}))(t)
 	must(c.Client(ctx, made.ID))(t)

@@ -30,14 +30,7 @@ func (a *API) listWebhookDeliveries(c echo.Context, who acs.Client) error {
 }
 
 func deliveryFilter(q *query, who acs.Client) webhook.DeliveryFilter {
-	f := webhook.DeliveryFilter{Client: who.ID, Event: q.text("event"), Since: q.time("since")}
-	if p := q.text("protocolo"); p != "" {
-		id, err := acs.ParseProtocolo(p)
-		if err != nil {
-			q.fail("protocolo", "want a UUID")
-		}
-		f.Protocolo = id.String()
-	}
+	f := webhook.DeliveryFilter{Client: who.ID, Event: q.text("event"), Since: q.time("since"), Protocolo: q.protocolo("protocolo")}
 	for _, s := range q.someOf("state", "pending", "delivered", "dead", "cancelled") {
 		f.States = append(f.States, webhook.DeliveryState(s))
 	}

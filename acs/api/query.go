@@ -93,6 +93,19 @@ func (q *query) time(name string) time.Time {
 	return t
 }
 
+// protocolo is a UUID in its usual form, "" where there is none.
+func (q *query) protocolo(name string) string {
+	v := q.text(name)
+	if v == "" {
+		return ""
+	}
+	id, err := acs.ParseProtocolo(v)
+	if err != nil {
+		q.fail(name, "want a UUID")
+	}
+	return id.String()
+}
+
 // page is ?limit= and ?cursor=.
 func (q *query) page() (limit int, cursor string) {
 	limit = wire.DefaultPage

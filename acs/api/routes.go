@@ -48,6 +48,11 @@ func (a *API) routes() []route {
 		{post, base + "/webhooks/:id/verify", acs.ScopeWebhooks, a.verifyWebhook},
 		{get, base + "/webhooks/:id/deliveries", acs.ScopeWebhooks, a.listWebhookDeliveries},
 
+		{post, base + "/webhooks/try-filter", acs.ScopeWebhooks, a.tryFilter},
+
+		{get, base + "/events", acs.ScopeWebhooks, a.listEvents},
+		{get, base + "/events/:id", acs.ScopeWebhooks, a.getEvent},
+		{get, base + "/events/:id/deliveries", acs.ScopeWebhooks, a.listEventDeliveries},
 		{get, base + "/deliveries", acs.ScopeWebhooks, a.listDeliveries},
 		{get, base + "/deliveries/:id", acs.ScopeWebhooks, a.getDelivery},
 		{get, base + "/deliveries/:id/attempts", acs.ScopeWebhooks, a.listAttempts},

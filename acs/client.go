@@ -58,6 +58,8 @@ type Client struct {
 	// name, empty is UTC).
 	Legacy   bool   `json:"legacy,omitempty"`
 	TimeZone string `json:"time_zone,omitempty"`
+	// Webhook is the id of the endpoint that belongs to the client's own form, as it has one in IXC ACS; empty: none was made there.
+	Webhook string `json:"webhook,omitempty"`
 	// SecretHash is the SHA-256 of the client_secret, in hex.
 	SecretHash string    `json:"secret_hash,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`

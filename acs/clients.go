@@ -29,6 +29,10 @@ type NewClient struct {
 	RequestsPerDay    int
 	TokenTTL          time.Duration
 	Tags              []string
+	Type              ClientType // "": ClientGeneric
+	PublicKey         string     // see ParsePublicKey
+	Legacy            bool
+	TimeZone          string
 }
 
 // ClientSecrets is a new client with what is shown once.
@@ -48,6 +52,12 @@ type ClientChange struct {
 	TokenTTL          *time.Duration
 	Tags              *[]string
 	Blocked           *bool
+	Type              *ClientType
+	PublicKey         *string // empty takes it away
+	Legacy            *bool   // of events from then on
+	TimeZone          *string
+	// Webhook is the endpoint that the client's form keeps.
+	Webhook *string
 }
 
 // CreateClient makes a client with a token and a secret. ErrExists where the name is taken.
@@ -59,7 +69,8 @@ func (s *Service) CreateClient(ctx context.Context, n NewClient) (ClientSecrets,
 	}
 	c := Client{
 		ID: "cli_" + hex.EncodeToString(id[:]), Name: n.Name, Scopes: slices.Clone(n.Scopes), RequestsPerMinute: n.RequestsPerMinute,
-		RequestsPerDay: n.RequestsPerDay, TokenTTL: n.TokenTTL, Tags: slices.Clone(n.Tags), CreatedAt: now, UpdatedAt: now,
+		RequestsPerDay: n.RequestsPerDay, TokenTTL: n.TokenTTL, Tags: slices.Clone(n.Tags), Type: n.Type, PublicKey: n.PublicKey,
+		Legacy: n.Legacy, TimeZone: n.TimeZone, CreatedAt: now, UpdatedAt: now,
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = slices.Clone(DefaultScopes)
@@ -112,7 +123,7 @@ func (c *Client) check() error {
 	if len(c.Tags) > 64 || slices.ContainsFunc(c.Tags, func(t string) bool { return t == "" || len(t) > 64 }) {
 		return &InvalidError{"tags", "has more than 64 entries, or one without text or with more than 64 bytes"}
 	}
-	return nil
+	return c.checkKind()
 }
 
 func newSecret(prefix string) (string, error) {
@@ -181,6 +192,21 @@ func (ch *ClientChange) apply(c *Client) {
 	}
 	if ch.Blocked != nil {
 		c.Blocked = *ch.Blocked
+	}
+	if ch.Type != nil {
+		c.Type = *ch.Type
+	}
+	if ch.PublicKey != nil {
+		c.PublicKey = *ch.PublicKey
+	}
+	if ch.Legacy != nil {
+		c.Legacy = *ch.Legacy
+	}
+	if ch.TimeZone != nil {
+		c.TimeZone = *ch.TimeZone
+	}
+	if ch.Webhook != nil {
+		c.Webhook = *ch.Webhook
 	}
 }
 

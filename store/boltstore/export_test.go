@@ -88,3 +88,8 @@ func (db *DB) DeviceCommits() (n int) {
 func (db *DB) CopyDevices(to string) error {
 	return db.devices.db.View(func(tx *bolt.Tx) error { return tx.CopyFile(to, 0o600) })
 }
+
+// MarshalAction is EncodeAction by encoding/json; KnownShapes tells whether EncodeAction has a way of its own.
+func MarshalAction(a *acs.Action) ([]byte, error) { return marshalAction(a, "") }
+
+var KnownShapes = knownShapes

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -100,23 +101,46 @@ func numbered(rest []byte, n uint64) []byte {
 
 // encodeAction gives a's record without the number. Values go sealed, and not at all once the action is final.
 func encodeAction(k *seal.Keys, a *acs.Action) ([]byte, error) {
-	r := actionRecord{V: recordVersion, Action: *a}
-	if len(a.Parameters) > 0 {
-		values, any := make([]string, len(a.Parameters)), false
-		names := make([]acs.Parameter, len(a.Parameters))
-		for i, p := range a.Parameters {
-			values[i] = p.Value
-			any = any || p.Value != ""
-			names[i] = acs.Parameter{Name: p.Name, Type: p.Type}
-		}
-		r.Action.Parameters = names
-		if any && !a.Status.Final() {
-			text, err := json.Marshal(values)
-			if err != nil {
-				return nil, fmt.Errorf("record cannot be stored: %w", err)
-			}
-			r.Sealed = k.Seal(string(text), "action/"+a.ID.String()+"/parameters")
-		}
+	sealed, err := sealValues(k, a)
+	if err != nil {
+		return nil, err
+	}
+	if !knownShapes {
+		return marshalAction(a, sealed)
+	}
+	b := append(make([]byte, 0, 1024), `{"v":1,"a":`...)
+	if b, err = appendAction(b, a); err != nil {
+		return nil, err
+	}
+	if sealed != "" {
+		b = append(append(append(b, `,"sealed":"`...), sealed...), '"') // base64 and ids of keys: nothing to escape
+	}
+	return append(b, '}'), nil
+}
+
+// sealValues gives the sealed values of a pending action's parameters.
+func sealValues(k *seal.Keys, a *acs.Action) (string, error) {
+	any := slices.ContainsFunc(a.Parameters, func(p acs.Parameter) bool { return p.Value != "" })
+	if !any || a.Status.Final() {
+		return "", nil
+	}
+	values := make([]string, len(a.Parameters))
+	for i, p := range a.Parameters {
+		values[i] = p.Value
+	}
+	text, err := encode(values)
+	if err != nil {
+		return "", err
+	}
+	return k.Seal(string(text), "action/"+a.ID.String()+"/parameters"), nil
+}
+
+// marshalAction is encodeAction by encoding/json.
+func marshalAction(a *acs.Action, sealed string) ([]byte, error) {
+	r := actionRecord{V: recordVersion, Action: *a, Sealed: sealed}
+	r.Action.Parameters = slices.Clone(a.Parameters)
+	for i := range r.Action.Parameters {
+		r.Action.Parameters[i].Value = ""
 	}
 	return encode(&r)
 }

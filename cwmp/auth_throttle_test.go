@@ -78,18 +78,18 @@ func (w *throttled) wantChecked(most int) {
 // Somebody behind the same NAT guesses the password of a device without a pause. The device gets in each time, and the guesses stay few.
 func TestAuthThrottleLetsTheKnownDeviceIn(t *testing.T) {
 	inThrottled(t, func(_ *testing.T, w *throttled) {
-		for range 5 {
-			w.guess(1000, time.Minute)
+		for range 3 {
+			w.guess(300, time.Minute)
 			w.wantLogin("secret")
 		}
-		w.wantChecked(10 + 5*10)
+		w.wantChecked(10 + 3*10)
 	})
 }
 
 // A device that was configured with a wrong password has its own bucket, and no more than that.
 func TestAuthThrottleBoundsTheKnownDevice(t *testing.T) {
 	inThrottled(t, func(t *testing.T, w *throttled) {
-		w.guess(1000, 0, w.form...)
+		w.guess(200, 0, w.form...)
 		w.wantChecked(100)
 		if got := w.login(w.device, "secret", w.form); got != 401 {
 			t.Errorf("right password, with a full bucket: got status %d, want 401: it would be let in for a guesser too", got)
@@ -97,15 +97,15 @@ func TestAuthThrottleBoundsTheKnownDevice(t *testing.T) {
 		time.Sleep(600 * time.Millisecond)
 		w.wantLogin("secret")
 		w.wantChecked(100)
-		w.guess(5000, 10*time.Minute, w.form...)
-		w.wantChecked(100 + 10*100 + 1)
+		w.guess(600, 2*time.Minute, w.form...)
+		w.wantChecked(100 + 2*100 + 1)
 	})
 }
 
 // The two do not add up without end: a form that has not succeeded is a stranger's, however many there are.
 func TestAuthThrottleForgedForms(t *testing.T) {
 	inThrottled(t, func(_ *testing.T, w *throttled) {
-		for i := range 1000 {
+		for i := range 200 {
 			w.guess(1, 0, fmt.Sprintf("User-Agent: forged/%d", i))
 		}
 		w.wantChecked(10)
@@ -119,7 +119,7 @@ func TestAuthThrottleLearnsANewForm(t *testing.T) {
 		w.form[0] = "User-Agent: gSOAP/2.8"
 		w.guess(9, 0)
 		w.wantLogin("secret")
-		w.guess(1000, 0)
+		w.guess(200, 0)
 		w.wantLogin("secret")
 		w.form[0] = "User-Agent: gSOAP/2.7"
 		w.wantLogin("secret")

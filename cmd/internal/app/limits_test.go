@@ -315,9 +315,9 @@ func TestConnectionRequestTimeoutIsSet(t *testing.T) {
 }
 
 func TestConnectionRequestParallelIsSet(t *testing.T) {
-	for _, parallel := range []int{1, 3} {
+	for parallel, timeout := range map[int]time.Duration{1: 500 * time.Millisecond, 3: 4 * time.Second} { // 4 s to ask for all three
 		cfg := devConfig()
-		cfg.ProvisionConnectionRequest, cfg.ConnectionRequestTimeout, cfg.ConnectionRequestParallel = false, time.Second, parallel
+		cfg.ProvisionConnectionRequest, cfg.ConnectionRequestTimeout, cfg.ConnectionRequestParallel = false, timeout, parallel
 		door := newDeafDoor(t)
 		s := start(t, cfg)
 		var devices []string

@@ -21,6 +21,7 @@ var EventTypes = webhook.Catalogue{
 	{Name: wire.ActionAccepted, ByNameOnly: true, Description: "An action was accepted."},
 	{Name: wire.ActionCancelled, ByNameOnly: true, Description: "An action was cancelled before it was sent."},
 	{Name: wire.WebhookTest, Description: "A test that was asked for."},
+	{Name: wire.EndpointDisabled, Description: "Another of your endpoints is disabled or gone; what is for it is held."},
 }
 
 // eventOf is the type of event that tells a status.

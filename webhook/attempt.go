@@ -32,9 +32,10 @@ func (d *Dispatcher) deliver(ctx context.Context, l Lease, leaseEnd time.Time) {
 	if a.Class != "" && a.Status == 0 && errors.Is(context.Cause(ctx), errStopping) {
 		// Broken off by us, so it proves nothing about the receiver.
 		a.Class, a.Error = ErrorInternal, "broken off: the server was stopping"
-		s = Settlement{State: DeliveryPending, NextAt: now, KeepTries: true}
+		s = Settlement{State: DeliveryPending, NextAt: now, KeepTries: true, KeepHealth: true}
 	}
-	if err := d.record(ctx, l, a, s, leaseEnd); err != nil {
+	became, err := d.record(ctx, l, a, s, leaseEnd)
+	if err != nil {
 		level := slog.LevelError
 		if errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrNotFound) {
 			level = slog.LevelWarn // the endpoint was deleted, or the lease given to another
@@ -45,15 +46,21 @@ func (d *Dispatcher) deliver(ctx context.Context, l Lease, leaseEnd time.Time) {
 		return
 	}
 	d.logAttempt(ctx, l, a, s)
+	if became != "" {
+		d.logState(ctx, l, became, s)
+	}
 	if d.observer != nil {
 		d.observer.DeliveryAttempted(l, a, s)
+		if became != "" {
+			d.observer.EndpointChanged(l.Endpoint, became)
+		}
 	}
 }
 
 // attempt posts the event once. Whatever happens in it becomes the attempt's class and text.
 func (d *Dispatcher) attempt(ctx context.Context, l Lease) (a Attempt) {
 	began := time.Now()
-	a = Attempt{Delivery: l.Delivery.ID, Number: l.Delivery.Attempts + 1, At: began.Round(0).UTC()}
+	a = Attempt{Delivery: l.Delivery.ID, Number: l.Delivery.Attempts + 1, Probe: l.Probe, At: began.Round(0).UTC()}
 	defer func() {
 		if p := recover(); p != nil {
 			d.logPanic(ctx, l, p)
@@ -107,9 +114,6 @@ func (d *Dispatcher) request(ctx context.Context, l Lease, number int, now time.
 		return nil, err
 	}
 	h := req.Header
-	for _, own := range l.Endpoint.Headers {
-		h.Set(own.Name, own.Value)
-	}
 	for _, own := range l.Endpoint.Headers {
 		h.Set(own.Name, own.Value)
 	}
@@ -191,27 +195,36 @@ func readAnswer(body io.Reader) string {
 
 // record stores the attempt, again and again while the store fails and the lease lasts. When that is in vain, the delivery
 // becomes due again by the lease's end: at least once.
-func (d *Dispatcher) record(ctx context.Context, l Lease, a Attempt, s Settlement, leaseEnd time.Time) error {
+func (d *Dispatcher) record(ctx context.Context, l Lease, a Attempt, s Settlement, leaseEnd time.Time) (EndpointState, error) {
 	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
-		err := d.recordOnce(ctx, l, a, s)
+		became, err := d.recordOnce(ctx, l, a, s)
 		if err == nil || errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrNotFound) || ctx.Err() != nil {
-			return err
+			return became, err
 		}
 		if !time.Now().Add(wait).Before(leaseEnd) {
-			return err
+			return "", err
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return "", err
 		case <-time.After(wait):
 		}
 	}
 }
 
-func (d *Dispatcher) recordOnce(ctx context.Context, l Lease, a Attempt, s Settlement) error {
+func (d *Dispatcher) recordOnce(ctx context.Context, l Lease, a Attempt, s Settlement) (EndpointState, error) {
 	// What was sent must be recorded even while stopping.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	if s.EndpointState != "" {
+		others, err := d.store.Endpoints(ctx, l.Endpoint.Client)
+		if err != nil {
+			return "", fmt.Errorf("endpoints of client %s: %w", l.Endpoint.Client, err)
+		}
+		if s.Outbox, err = disabledOutbox(d.catalogue, l, a, s, others); err != nil {
+			return "", err
+		}
+	}
 	return d.store.RecordAttempt(ctx, l, a, s)
 }
 

@@ -47,18 +47,24 @@ func (q *memQueue) ClaimDeliveries(_ context.Context, l webhook.ClaimLimits) (ou
 	return out, time.Time{}, nil
 }
 
-func (q *memQueue) RecordAttempt(_ context.Context, l webhook.Lease, _ webhook.Attempt, s webhook.Settlement) error {
+func (q *memQueue) RecordAttempt(_ context.Context, l webhook.Lease, _ webhook.Attempt, s webhook.Settlement) (webhook.EndpointState, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.out[l.Endpoint.ID]--
 	if s.State != webhook.DeliveryDelivered {
 		q.left++
-		return nil
+		return "", nil
 	}
 	if q.recorded--; q.recorded == 0 {
 		close(q.done)
 	}
-	return nil
+	return "", nil
+}
+
+func (q *memQueue) QueueDepth(context.Context, string) (int, error) { return 0, nil }
+
+func (q *memQueue) Endpoints(context.Context, string) ([]webhook.Endpoint, error) {
+	return q.endpoints, nil
 }
 
 func (q *memQueue) DeliveriesChanged() <-chan struct{} { return q.changed }
@@ -104,7 +110,7 @@ func dispatch(b *testing.B, h http.Handler) {
 			ID: "wh_" + strconv.Itoa(i), URL: "http://" + l.Addr().String() + "/hook", State: webhook.EndpointActive, Secret: testSecret,
 		})
 	}
-	d := webhook.NewDispatcher(webhook.DispatcherConfig{Store: q, Clients: webhook.ClientsFunc(func(webhook.Endpoint) webhook.Doer { return client })})
+	d := webhook.NewDispatcher(webhook.DispatcherConfig{Store: q, HostPerSecond: -1, Clients: webhook.ClientsFunc(func(webhook.Endpoint) webhook.Doer { return client })})
 	ctx, cancel := context.WithCancel(b.Context())
 	ran := make(chan error, 1)
 	before := cpu(b)

@@ -32,6 +32,9 @@ func (f ClientsFunc) Client(e Endpoint) Doer { return f(e) }
 type Observer interface {
 	// DeliveryAttempted gets the lease as it was before the attempt; l.Event.Time is when the event came about.
 	DeliveryAttempted(l Lease, a Attempt, s Settlement)
+	// EndpointChanged gets the endpoint as it was before the attempt that brought it to another state: failing, active again,
+	// disabled or gone.
+	EndpointChanged(e Endpoint, to EndpointState)
 }
 
 // DispatcherConfig is what a Dispatcher needs. Store and Clients are required.
@@ -40,7 +43,9 @@ type DispatcherConfig struct {
 	Clients Clients
 	// UserAgent is sent with every request; "Recado" if empty.
 	UserAgent string
-	// Logger gets one line per attempt; nil discards them.
+	// Catalogue is what endpoints' filters are matched with when they are told of another one's end; nil will do.
+	Catalogue Catalogue
+	// Logger gets one line per attempt, and one where an endpoint comes to another state; nil discards them.
 	Logger *slog.Logger
 	// Observer may be nil.
 	Observer Observer
@@ -48,7 +53,13 @@ type DispatcherConfig struct {
 	Drain time.Duration
 	// Total bounds the attempts under way at once; 0 is TotalConcurrency.
 	Total int
+	// HostPerSecond bounds the attempts begun in a second at one host name, whosever endpoints they are: 0 is DefaultHostPerSecond,
+	// below 0 is no bound.
+	HostPerSecond int
 }
+
+// DefaultHostPerSecond is enough for a large receiver, and too little to flood somebody with.
+const DefaultHostPerSecond = 200
 
 // DefaultDrain is how long Run waits for attempts under way.
 const DefaultDrain = 10 * time.Second
@@ -70,13 +81,15 @@ var errStopping = errors.New("the dispatcher is stopping")
 
 // Dispatcher delivers what is due: it claims, signs, posts and records. Make one with NewDispatcher and call Run once.
 type Dispatcher struct {
-	store    QueueStore
-	clients  Clients
-	agent    string
-	log      *slog.Logger
-	observer Observer
-	drain    time.Duration
-	total    int
+	store     QueueStore
+	clients   Clients
+	agent     string
+	catalogue Catalogue
+	log       *slog.Logger
+	observer  Observer
+	drain     time.Duration
+	total     int
+	pace      *pace
 
 	ended    chan struct{}
 	inFlight atomic.Int64
@@ -87,7 +100,7 @@ type Dispatcher struct {
 func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	d := &Dispatcher{
 		store: c.Store, clients: c.Clients, agent: c.UserAgent, log: c.Logger, observer: c.Observer,
-		drain: c.Drain, total: c.Total, ended: make(chan struct{}, 1),
+		catalogue: c.Catalogue, drain: c.Drain, total: c.Total, ended: make(chan struct{}, 1),
 	}
 	if d.agent == "" {
 		d.agent = "Recado"
@@ -101,6 +114,11 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	if d.total <= 0 {
 		d.total = TotalConcurrency
 	}
+	perHost := c.HostPerSecond
+	if perHost == 0 {
+		perHost = DefaultHostPerSecond
+	}
+	d.pace = newPace(perHost)
 	return d
 }
 
@@ -160,7 +178,9 @@ func (d *Dispatcher) claim(ctx, base context.Context) (time.Duration, error) {
 		return idleWait, nil
 	}
 	began := time.Now()
-	leases, wake, err := d.store.ClaimDeliveries(ctx, ClaimLimits{Total: free, PerEndpoint: DefaultConcurrency, Lease: leaseTime})
+	leases, wake, err := d.store.ClaimDeliveries(ctx, ClaimLimits{
+		Total: free, Reserved: d.total / 8, PerEndpoint: DefaultConcurrency, Lease: leaseTime, Allow: d.pace.allow,
+	})
 	if err != nil {
 		return 0, err
 	}

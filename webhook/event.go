@@ -58,13 +58,13 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, q...)
 }
 
-// FanOut makes a delivery of e for each endpoint whose filters want it, due now; one that cannot be evaluated wants it. Endpoints of other clients than e's are
-// passed over (an event without a client is for all), and so are those that are gone; paused, failing and disabled ones get
-// theirs, which the store holds. Store the event and the deliveries in the transaction of what the event tells of.
+// FanOut makes a delivery of e for each endpoint whose filters want it, due now; a filter that cannot be evaluated wants it. Endpoints
+// of other clients than e's are passed over (an event without a client is for all). Those that are not active get theirs, which the
+// store holds. Store the event and the deliveries in the transaction of what the event tells of.
 func FanOut(c Catalogue, e Event, endpoints []Endpoint, now time.Time) []Delivery {
 	var out []Delivery
 	for _, p := range endpoints {
-		if p.State == EndpointGone || e.Client != "" && p.Client != e.Client || !c.Match(p.Events, e.Type) {
+		if e.Client != "" && p.Client != e.Client || !c.Match(p.Events, e.Type) {
 			continue
 		}
 		if wants, _ := p.Filter.Match(e); !wants {

@@ -102,7 +102,9 @@ func FuzzRender(f *testing.F) {
 
 func TestFanOut(t *testing.T) {
 	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
-	e := webhook.Event{ID: "evt_1", Type: "action.succeeded", Client: "c1", Protocolo: "p1", Device: "d1"}
+	e := webhook.Event{
+		ID: "evt_1", Type: "action.succeeded", Client: "c1", Protocolo: "p1", Device: "d1", Priority: webhook.PriorityHigh,
+	}
 	endpoints := []webhook.Endpoint{
 		{ID: "all", Client: "c1", Events: []string{"*"}, State: webhook.EndpointActive},
 		{ID: "prefix", Client: "c1", Events: []string{"action.*"}, State: webhook.EndpointPaused, Order: webhook.OrderDevice},
@@ -118,13 +120,14 @@ func TestFanOut(t *testing.T) {
 		{Endpoint: "prefix", OrderKey: "d:d1"},
 		{Endpoint: "name", OrderKey: "f"},
 		{Endpoint: "disabled", OrderKey: "p:p1", Format: webhook.FormatBodySignature},
+		{Endpoint: "gone", OrderKey: "p:p1"},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %d deliveries, want %d: %+v", len(got), len(want), got)
 	}
 	for i, w := range want {
 		w.ID, w.Event, w.EventType, w.Client, w.Protocolo, w.Device = got[i].ID, "evt_1", "action.succeeded", "c1", "p1", "d1"
-		w.State, w.NextAt, w.CreatedAt = webhook.DeliveryPending, now, now
+		w.State, w.NextAt, w.CreatedAt, w.Priority = webhook.DeliveryPending, now, now, webhook.PriorityHigh
 		if got[i] != w {
 			t.Errorf("got %+v, want %+v", got[i], w)
 		}

@@ -263,7 +263,7 @@ func TestExplainDelivered(t *testing.T) {
 			t.Fatalf("claim: %v, %v", leases, err)
 		}
 		at := time.Now()
-		if err := store.RecordAttempt(t.Context(), leases[0], webhook.Attempt{Delivery: d.ID, Number: 1, At: at, Status: 401, Class: webhook.ErrorStatus},
+		if _, err := store.RecordAttempt(t.Context(), leases[0], webhook.Attempt{Delivery: d.ID, Number: 1, At: at, Status: 401, Class: webhook.ErrorStatus},
 			webhook.Settlement{State: webhook.DeliveryPending, NextAt: at.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}

@@ -159,7 +159,7 @@ func TestRetryAfterHoldsTheEndpoint(t *testing.T) {
 }
 
 func TestPausedEndpointHolds(t *testing.T) {
-	for _, state := range []webhook.EndpointState{webhook.EndpointPaused, webhook.EndpointDisabled, webhook.EndpointFailing} {
+	for _, state := range []webhook.EndpointState{webhook.EndpointPaused, webhook.EndpointDisabled, webhook.EndpointGone} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			r := b.receiver("wh_1", func(e *webhook.Endpoint) { e.State = state })

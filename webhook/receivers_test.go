@@ -295,6 +295,8 @@ func (f observerFunc) DeliveryAttempted(l webhook.Lease, a webhook.Attempt, s we
 	f(l, a, s)
 }
 
+func (observerFunc) EndpointChanged(webhook.Endpoint, webhook.EndpointState) {}
+
 func TestRunWithoutStore(t *testing.T) {
 	if err := webhook.NewDispatcher(webhook.DispatcherConfig{}).Run(context.Background()); err == nil {
 		t.Error("got nil, want an error that names what is missing")

@@ -39,13 +39,15 @@ func StatusClass(status int) ErrorClass {
 	return ErrorStatus
 }
 
-// Settle says what an attempt does to its delivery and endpoint. d is as it was when the attempt began, now is when the
-// attempt ended, and jitter, from 0 up to 1, places the wait between its least and its most. It is a pure function.
+// Settle says what an attempt does to its delivery and endpoint. d and e are as they were when the attempt began, now is when it
+// ended, and jitter, from 0 up to 1, places the wait between its least and its most. It is a pure function.
 //
 //   - Success: delivered.
 //   - 410: the endpoint is gone and the delivery dead.
 //   - Everything else: tried again by the schedule, not before Retry-After; dead when the schedule is spent.
 //   - 429 and 503 hold the whole endpoint: for Retry-After, or briefly where none was given.
+//   - A probe that fails leaves its delivery pending and burns no try.
+//   - A failure that ends DisableAfter without a success, of DisableFailures or more, disables the endpoint.
 func Settle(d Delivery, e Endpoint, a Attempt, now time.Time, jitter float64) Settlement {
 	switch {
 	case a.Class == "":
@@ -56,29 +58,34 @@ func Settle(d Delivery, e Endpoint, a Attempt, now time.Time, jitter float64) Se
 			StateReason: "the receiver answered 410 Gone",
 		}
 	}
-	retryAfter := min(max(a.RetryAfter, 0), MaxRetryAfter)
-	s := Settlement{State: DeliveryDead}
-	throttled := a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable
-	if throttled && retryAfter > 0 {
-		s.HoldEndpoint = now.Add(retryAfter)
-	}
+	s := Settlement{State: DeliveryPending, KeepTries: a.Probe}
 	schedule := e.Schedule
 	if len(schedule) == 0 {
 		schedule = defaultSchedule
 	}
 	tries := max(d.Tries, 0)
-	if tries >= len(schedule) {
-		if throttled && retryAfter == 0 {
-			s.HoldEndpoint = now.Add(throttleHold)
+	if a.Probe {
+		tries = min(tries, len(schedule)-1)
+	}
+	wait, retryAfter := throttleHold, min(max(a.RetryAfter, 0), MaxRetryAfter)
+	if tries < len(schedule) {
+		wait = jittered(schedule[tries], jitter)
+		s.NextAt = now.Add(max(wait, retryAfter))
+	} else {
+		s.State = DeliveryDead
+	}
+	if a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable {
+		hold := retryAfter
+		if hold == 0 {
+			hold = min(wait, throttleHold)
 		}
-		return s
+		s.HoldEndpoint = now.Add(hold)
 	}
-	wait := jittered(schedule[tries], jitter)
-	if throttled && retryAfter == 0 {
-		s.HoldEndpoint = now.Add(min(wait, throttleHold))
+	if e.note(a, now); e.spent(now) {
+		s.EndpointState = EndpointDisabled
+		s.StateReason = fmt.Sprintf("no success since %s, and %d failures; the last one: %s",
+			e.FailingSince.UTC().Format(time.RFC3339), e.ConsecutiveFailures, a.Class)
 	}
-	s.State = DeliveryPending
-	s.NextAt = now.Add(max(wait, retryAfter))
 	return s
 }
 

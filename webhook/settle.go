@@ -2,47 +2,37 @@ package webhook
 
 import "time"
 
-// Settle notes an attempt in the endpoint's health, and does what its settlement asks of the endpoint. A change of state counts as a
-// change of the version, so that nobody who read the old state can write it back.
-func (e *Endpoint) Settle(a Attempt, s Settlement) {
-	end := a.At.Add(a.Duration)
-	if a.Class == "" {
-		e.ConsecutiveFailures, e.LastSuccessAt = 0, end
-	} else {
-		e.ConsecutiveFailures++
-		e.LastFailureAt, e.LastError = end, string(a.Class)
-	}
-	if s.HoldEndpoint.After(e.HoldUntil) {
-		e.HoldUntil = s.HoldEndpoint
-	}
-	if s.EndpointState != "" && s.EndpointState != e.State {
-		e.State, e.StateReason = s.EndpointState, s.StateReason
-		e.Version++
-	}
-}
-
-// KeepHealth gives a changed endpoint the health that the store has, which attempts may have changed meanwhile. One that the change
-// makes active begins anew, and what was put off is due.
-func (e *Endpoint) KeepHealth(stored *Endpoint, now time.Time) {
-	e.Health = stored.Health
-	if e.State == EndpointActive && stored.State != EndpointActive {
-		e.Health = Health{
-			ReleasedAt: now, LastSuccessAt: stored.LastSuccessAt, LastFailureAt: stored.LastFailureAt, LastError: stored.LastError,
-		}
-	}
-}
-
-// Settle notes an attempt in its delivery, with the state that it leads to.
-func (d *Delivery) Settle(a Attempt, s Settlement) {
+// Settle notes an attempt in its delivery, with the state that it leads to. e is the delivery's endpoint, now the store's clock.
+func (d *Delivery) Settle(a Attempt, s Settlement, e *Endpoint, now time.Time) {
 	d.Attempts++
 	if !s.KeepTries {
 		d.Tries++
 	}
 	d.LastStatus, d.LastError = a.Status, a.Error
-	d.State, d.NextAt, d.DoneAt = s.State, time.Time{}, time.Time{}
+	d.State, d.NextAt, d.PutOffAt, d.DoneAt = s.State, time.Time{}, time.Time{}, time.Time{}
 	if d.State == DeliveryPending {
-		d.NextAt = s.NextAt
+		d.PutOff(s.NextAt, e, now)
 	} else {
 		d.DoneAt = a.At.Add(a.Duration)
 	}
+}
+
+// PutOff sets when a delivery is due. Releases of its endpoint before that do not count any more.
+func (d *Delivery) PutOff(next time.Time, e *Endpoint, now time.Time) {
+	d.NextAt, d.PutOffAt = next, now
+	if now.Before(e.ReleasedAt) {
+		d.PutOffAt = e.ReleasedAt
+	}
+}
+
+// DueAt is when a pending delivery of e is due: NextAt, or at once where e was released after that was set.
+func (d *Delivery) DueAt(e *Endpoint) time.Time {
+	set := d.PutOffAt
+	if set.IsZero() {
+		set = d.CreatedAt
+	}
+	if set.Before(e.ReleasedAt) && set.Before(d.NextAt) {
+		return set
+	}
+	return d.NextAt
 }

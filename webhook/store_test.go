@@ -114,6 +114,7 @@ func (s *tinyStore) UpdateEndpoint(_ context.Context, e webhook.Endpoint) (webho
 	case old.Version != e.Version:
 		return e, webhook.ErrConflict
 	}
+	e.KeepHealth(&old, time.Now())
 	e.Version++
 	s.endpoints[e.ID] = e
 	s.signal()
@@ -228,12 +229,13 @@ func (s *tinyStore) ClaimDeliveries(_ context.Context, limits webhook.ClaimLimit
 	taken := map[string]bool{}
 	for _, d := range pending {
 		e, ok := s.endpoints[d.Endpoint]
-		if !ok || e.State != webhook.EndpointActive {
+		opens, probe, open := e.OpensAt()
+		if !ok || !open {
 			continue
 		}
-		due := d.NextAt
-		if e.HoldUntil.After(due) {
-			due = e.HoldUntil
+		due := d.DueAt(&e)
+		if probe || opens.After(due) {
+			due = opens
 		}
 		if s.leased(d.ID, now) {
 			due = s.leases[d.ID].until
@@ -242,46 +244,71 @@ func (s *tinyStore) ClaimDeliveries(_ context.Context, limits webhook.ClaimLimit
 		blocked := d.OrderKey != "" && taken[key]
 		taken[key] = true
 		limit := cmp.Or(e.Concurrency, limits.PerEndpoint)
+		if probe {
+			limit = 1
+		}
 		if due.After(now) || blocked || held[e.ID] >= limit || len(out) >= limits.Total {
 			if !blocked && held[e.ID] < limit && (wake.IsZero() || due.Before(wake)) {
 				wake = due
 			}
 			continue
 		}
+		if limits.Allow != nil {
+			if again := limits.Allow(e); !again.IsZero() {
+				if wake.IsZero() || again.Before(wake) {
+					wake = again
+				}
+				continue
+			}
+		}
 		held[e.ID]++
 		s.token++
 		s.leases[d.ID] = lease{s.token, now.Add(limits.Lease)}
-		out = append(out, webhook.Lease{Delivery: d, Event: s.events[d.Event], Endpoint: e, Token: s.token})
+		out = append(out, webhook.Lease{Delivery: d, Event: s.events[d.Event], Endpoint: e, Probe: probe, Token: s.token})
 	}
 	return out, wake, nil
 }
 
-func (s *tinyStore) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, set webhook.Settlement) error {
+func (s *tinyStore) RecordAttempt(
+	ctx context.Context, l webhook.Lease, a webhook.Attempt, set webhook.Settlement,
+) (webhook.EndpointState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := cmp.Or(ctx.Err(), s.recordErr); err != nil {
-		return err
+		return "", err
 	}
 	id := l.Delivery.ID
 	if s.leases[id].token != l.Token {
-		return webhook.ErrLeaseLost
+		return "", webhook.ErrLeaseLost
 	}
 	delete(s.leases, id)
 	s.attempts[id] = append(s.attempts[id], a)
 	d, e := s.deliveries[id], s.endpoints[l.Endpoint.ID]
-	d.State, d.NextAt, d.LastStatus, d.LastError = set.State, set.NextAt, a.Status, string(a.Class)
-	d.Attempts++
-	if !set.KeepTries {
-		d.Tries++
-	}
-	if set.HoldEndpoint.After(e.HoldUntil) {
-		e.HoldUntil = set.HoldEndpoint
-	}
-	if set.EndpointState != "" {
-		e.State, e.StateReason = set.EndpointState, set.StateReason
-	}
+	now := time.Now()
+	d.Settle(a, set, &e, now)
+	became := e.Settle(l, a, set, now)
 	s.deliveries[id], s.endpoints[e.ID] = d, e
-	return nil
+	if o := set.Outbox; o != nil && became == set.EndpointState {
+		for _, event := range o.Events {
+			s.events[event.ID] = event
+		}
+		for _, d := range o.Deliveries {
+			s.deliveries[d.ID] = d
+		}
+	}
+	s.signal()
+	return became, nil
+}
+
+func (s *tinyStore) QueueDepth(_ context.Context, client string) (n int, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.deliveries {
+		if d.State == webhook.DeliveryPending && s.endpoints[d.Endpoint].Client == client {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (s *tinyStore) DeliveriesChanged() <-chan struct{} { return s.changed }

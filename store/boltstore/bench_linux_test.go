@@ -199,7 +199,7 @@ func BenchmarkWholeAction(b *testing.B) {
 				leases, _, err := s.ClaimDeliveries(ctx, one)
 				check(b, "claim", err)
 				for _, l := range leases {
-					check(b, "attempt", s.RecordAttempt(ctx, l, webhook.Attempt{At: time.Now(), Status: 200}, webhook.Settlement{State: webhook.DeliveryDelivered}))
+					check(b, "attempt", attempted(s, l, webhook.Attempt{At: time.Now(), Status: 200}, webhook.Settlement{State: webhook.DeliveryDelivered}))
 				}
 			})
 			b.StopTimer()

@@ -10,6 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"recado/acs"
 	"recado/webhook"
 )
 
@@ -25,7 +26,8 @@ func (db *DB) leased(key string, now time.Time) bool {
 }
 
 // ClaimDeliveries implements webhook.QueueStore. It writes nothing: a lease dies with the process. wake is the earliest moment at
-// which time alone makes something claimable: a delivery becomes due, an endpoint's hold ends, a lease runs out.
+// which time alone makes something claimable: a delivery becomes due, an endpoint's hold ends, a probe's time comes, the pace allows
+// more, a lease runs out.
 func (db *DB) ClaimDeliveries(ctx context.Context, l webhook.ClaimLimits) ([]webhook.Lease, time.Time, error) {
 	if err := db.readable(ctx); err != nil {
 		return nil, time.Time{}, err
@@ -50,18 +52,44 @@ func (o *outgoing) expire(now int64) {
 	}
 }
 
-// free is how many more attempts an endpoint takes.
-func (q *endpointQueue) free(e *webhook.Endpoint, l webhook.ClaimLimits) int {
-	n := e.Concurrency
-	if n == 0 {
-		n = l.PerEndpoint
+// turnOf is an endpoint that may be served in a claim.
+type turnOf struct {
+	*endpointQueue
+	e     *webhook.Endpoint
+	opens int64
+	probe bool // one at a time
+	limit int
+}
+
+func (t *turnOf) full() bool { return t.held >= t.limit }
+
+// turns lists the endpoints that have something pending and may get it, now or later.
+func (db *DB) turns(l webhook.ClaimLimits) []turnOf {
+	list := make([]turnOf, 0, len(db.out.ids))
+	for _, id := range db.out.ids {
+		e := db.endpoints[id]
+		if e == nil {
+			continue
+		}
+		opens, probe, ok := e.OpensAt()
+		if !ok {
+			continue
+		}
+		t := turnOf{endpointQueue: db.out.queues[id], e: e, opens: nanos(opens), probe: probe, limit: e.Concurrency}
+		switch {
+		case probe:
+			t.limit = 1
+		case t.limit == 0:
+			t.limit = l.PerEndpoint
+		}
+		list = append(list, t)
 	}
-	return n - q.held
+	return list
 }
 
 // ripen moves what has become due from waiting to ready.
 func (q *endpointQueue) ripen(now int64) {
-	for len(q.waiting.heapOf) > 0 && q.waiting.heapOf[0].nextAt <= now {
+	for len(q.waiting.heapOf) > 0 && q.waiting.heapOf[0].due() <= now {
 		p := heap.Pop(&q.waiting).(*pending)
 		p.at = ready
 		heap.Push(&q.ready, p)
@@ -69,63 +97,75 @@ func (q *endpointQueue) ripen(now int64) {
 }
 
 // grant leases one delivery of each endpoint in turn, until there are enough or no endpoint has one to give.
-func (db *DB) grant(l webhook.ClaimLimits, now time.Time) (leases []webhook.Lease) {
-	o := &db.out
-	var turns []*endpointQueue
+func (db *DB) grant(l webhook.ClaimLimits, at time.Time) (leases []webhook.Lease) {
+	o, now := &db.out, nanos(at)
+	turns := db.turns(l)
 	first := 0
-	for _, id := range o.ids {
-		e := db.endpoints[id]
-		if e == nil || e.State != webhook.EndpointActive {
-			continue
-		}
-		if id <= o.lastTurn {
+	for i := range turns {
+		t := &turns[i]
+		if t.endpoint <= o.lastTurn {
 			first++
 		}
-		turns = append(turns, o.queues[id])
-		if nanos(e.HoldUntil) <= nanos(now) {
-			o.queues[id].ripen(nanos(now))
+		if t.again = 0; t.opens <= now {
+			t.ripen(now)
 		}
 	}
 	idle := 0
 	for i := first; len(leases) < l.Total && idle < len(turns); i++ {
-		q := turns[i%len(turns)]
-		e := db.endpoints[q.endpoint]
-		if len(q.ready.heapOf) == 0 || q.free(e, l) <= 0 || nanos(e.HoldUntil) > nanos(now) {
+		t := &turns[i%len(turns)]
+		if t.opens > now || len(t.ready.heapOf) == 0 || t.full() || t.again > 0 ||
+			t.held > 0 && l.Total-len(leases) <= l.Reserved || !t.allowed(l) {
 			idle++
 			continue
 		}
 		idle = 0
-		p := heap.Pop(&q.ready).(*pending)
-		o.lease(p, nanos(now.Add(l.Lease)))
-		o.lastTurn = q.endpoint
-		leases = append(leases, webhook.Lease{Delivery: webhook.Delivery{ID: p.key}, Endpoint: copyEndpoint(*e), Token: p.token})
+		p := heap.Pop(&t.ready).(*pending)
+		o.lease(p, nanos(at.Add(l.Lease)))
+		o.lastTurn = t.endpoint
+		leases = append(leases, webhook.Lease{
+			Delivery: webhook.Delivery{ID: p.key}, Endpoint: copyEndpoint(*t.e), Probe: t.probe, Pending: t.size, Token: p.token,
+		})
 	}
 	return leases
+}
+
+// allowed asks the pace, and notes when to ask again.
+func (t *turnOf) allowed(l webhook.ClaimLimits) bool {
+	if l.Allow == nil {
+		return true
+	}
+	again := l.Allow(*t.e)
+	if again.IsZero() {
+		return true
+	}
+	t.again = nanos(again)
+	return false
 }
 
 // wake is when time alone makes something claimable.
 func (db *DB) wake(l webhook.ClaimLimits, now int64) time.Time {
 	var wake int64
-	earliest := func(t int64, e *webhook.Endpoint) {
-		if t = max(t, nanos(e.HoldUntil)); t > now && (wake == 0 || t < wake) {
+	earliest := func(t int64) {
+		if t > now && (wake == 0 || t < wake) {
 			wake = t
 		}
 	}
-	for _, id := range db.out.ids {
-		q, e := db.out.queues[id], db.endpoints[id]
-		if e == nil || e.State != webhook.EndpointActive || q.free(e, l) <= 0 {
+	for _, t := range db.turns(l) {
+		if t.full() {
 			continue
 		}
-		if len(q.waiting.heapOf) > 0 {
-			earliest(q.waiting.heapOf[0].nextAt, e)
+		if len(t.waiting.heapOf) > 0 {
+			earliest(max(t.opens, t.waiting.heapOf[0].due()))
 		}
-		if len(q.ready.heapOf) > 0 {
-			earliest(now, e)
+		if len(t.ready.heapOf) > 0 {
+			earliest(max(t.opens, t.again))
 		}
 	}
 	for _, p := range db.out.leases.heapOf {
-		if e := db.endpoints[p.q.endpoint]; e != nil && e.State == webhook.EndpointActive {
-			earliest(p.until, e)
+		if e := db.endpoints[p.q.endpoint]; e != nil {
+			if opens, _, ok := e.OpensAt(); ok {
+				earliest(max(p.until, nanos(opens)))
+			}
 		}
 	}
 	return fromNano(wake)
@@ -179,46 +219,91 @@ func (db *DB) fill(ctx context.Context, leases []webhook.Lease) ([]webhook.Lease
 }
 
 // RecordAttempt implements webhook.QueueStore. An attempt without a Class was a success.
-func (db *DB) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, to webhook.Settlement) error {
+func (db *DB) RecordAttempt(
+	ctx context.Context, l webhook.Lease, a webhook.Attempt, to webhook.Settlement,
+) (became webhook.EndpointState, err error) {
 	key := idKey(prefixDelivery, l.Delivery.ID)
+	now := db.now()
 	db.mu.RLock()
-	p := db.held(string(key), l.Token, db.now())
+	p := db.held(string(key), l.Token, now)
+	var e *webhook.Endpoint
+	if p != nil {
+		e = db.endpoints[p.q.endpoint]
+	}
 	db.mu.RUnlock()
-	if p == nil {
+	if e == nil {
 		if err := db.readable(ctx); err != nil {
-			return err
+			return "", err
 		}
-		return fmt.Errorf("delivery %s: %w", l.Delivery.ID, webhook.ErrLeaseLost)
+		return "", fmt.Errorf("delivery %s: %w", l.Delivery.ID, webhook.ErrLeaseLost)
 	}
 	// While the lease is held nobody else changes the delivery: it can be encoded here.
 	d := *p.given
-	d.Settle(a, to)
+	d.Settle(a, to, e, now)
 	a.Delivery, a.Number = d.ID, d.Attempts
-	value, err := encodeDelivery(&d)
-	if err != nil {
-		return fmt.Errorf("delivery %s: %w", d.ID, err)
+	r := recorded{key: key, d: d, a: a}
+	if r.value, err = encodeDelivery(&d); err == nil {
+		r.attempt, err = encodeAttempt(&a)
 	}
-	attempt, err := encodeAttempt(&a)
-	if err != nil {
-		return fmt.Errorf("delivery %s: %w", d.ID, err)
+	if err == nil && to.Outbox != nil {
+		r.tell, err = prepareOutbox(acs.Outbox{Events: to.Outbox.Events, Deliveries: to.Outbox.Deliveries})
 	}
-	return db.write(ctx, func(g *group) error {
-		e := g.endpoint(d.Endpoint)
-		db.mu.Lock()
-		p := db.held(string(key), l.Token, g.now)
-		if p != nil && e != nil {
-			db.out.settle(p)
-			g.undo = append(g.undo, func() { db.out.unsettle(p) })
-		}
-		db.mu.Unlock()
-		if p == nil || e == nil {
-			return fmt.Errorf("delivery %s: %w", d.ID, webhook.ErrLeaseLost)
-		}
-		g.changed(d.Endpoint).Settle(a, to)
-		g.put(bucketAtt, attemptKey(key, a.Number), attempt)
-		g.putDelivery(key, value, &d)
-		return nil
+	if err != nil {
+		return "", fmt.Errorf("delivery %s: %w", d.ID, err)
+	}
+	err = db.write(ctx, func(g *group) (err error) {
+		became, err = g.record(l, r, to)
+		return err
 	})
+	if err != nil {
+		return "", err
+	}
+	return became, nil
+}
+
+// recorded is an attempt encoded by its caller.
+type recorded struct {
+	key, value, attempt []byte
+	d                   webhook.Delivery // after the attempt
+	a                   webhook.Attempt
+	tell                *preparedOutbox // nil: nothing
+}
+
+func (g *group) record(l webhook.Lease, r recorded, to webhook.Settlement) (became webhook.EndpointState, err error) {
+	db := g.db
+	if r.tell != nil {
+		if err := g.check(r.tell); err != nil {
+			return "", err
+		}
+	}
+	e := g.endpoint(r.d.Endpoint)
+	db.mu.Lock()
+	p := db.held(string(r.key), l.Token, g.now)
+	if p != nil && e != nil {
+		db.out.settle(p)
+		g.undo = append(g.undo, func() { db.out.unsettle(p) })
+	}
+	db.mu.Unlock()
+	if p == nil || e == nil {
+		return "", fmt.Errorf("delivery %s: %w", r.d.ID, webhook.ErrLeaseLost)
+	}
+	became = g.changed(r.d.Endpoint).Settle(l, r.a, to, g.now)
+	g.put(bucketAtt, attemptKey(r.key, r.a.Number), r.attempt)
+	g.putDelivery(r.key, r.value, &r.d)
+	if r.tell != nil && became == to.EndpointState {
+		g.post(r.tell)
+	}
+	return became, nil
+}
+
+// QueueDepth implements webhook.QueueStore.
+func (db *DB) QueueDepth(ctx context.Context, client string) (int, error) {
+	if err := db.readable(ctx); err != nil {
+		return 0, err
+	}
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.out.depth[client], nil
 }
 
 // held gives the delivery if the lease is held. The memory is locked.

@@ -124,7 +124,7 @@ func (db *DB) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, error
 
 // DeleteClient implements acs.ClientStore.
 func (db *DB) DeleteClient(ctx context.Context, id string) error {
-	return db.write(ctx, func(g *group) error {
+	err := db.write(ctx, func(g *group) error {
 		v := g.get(bucketCli, textKey(id))
 		if v == nil {
 			return fmt.Errorf("client %s: %w", id, acs.ErrNotFound)
@@ -139,12 +139,14 @@ func (db *DB) DeleteClient(ctx context.Context, id string) error {
 		g.forgetQuota(id)
 		g.did(acs.AuditGoneClient(ctx, &old, len(endpoints)))
 		for _, endpoint := range endpoints {
-			if err := g.deleteEndpoint(endpoint); err != nil {
-				return err
-			}
+			g.deleteEndpoint(endpoint)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return db.cancelLeft()
 }
 
 // endpointsOf lists a client's endpoints as the group has them.

@@ -51,6 +51,9 @@ type DB struct {
 	seqRecent map[string]uint64
 	endpoints map[string]*webhook.Endpoint
 	out       outgoing
+	left      map[string][]string // by deleted endpoint: the keys of its deliveries that are still to be cancelled
+
+	cancelling sync.Mutex // one at a time
 
 	health struct {
 		mu      sync.Mutex
@@ -117,6 +120,7 @@ func Open(path string, o Options) (*DB, error) {
 		idem:       make(map[idemKey]idemEntry),
 		seqRecent:  make(map[string]uint64),
 		endpoints:  make(map[string]*webhook.Endpoint),
+		left:       make(map[string][]string),
 	}
 	db.out.init()
 	db.damaged.init(db.log)
@@ -127,6 +131,9 @@ func Open(path string, o Options) (*DB, error) {
 	tighten(db.log, path, devicesPath(path))
 	go db.writer()
 	go db.devices.run()
+	if err := db.cancelLeft(); err != nil {
+		db.log.Warn("deliveries of deleted endpoints could not be cancelled; the next purge tries again", "path", path, "error", err)
+	}
 	return db, nil
 }
 

@@ -312,7 +312,7 @@ func TestOddIDs(t *testing.T) {
 func TestBacklogOfADeadEndpoint(t *testing.T) {
 	s := newStore(t)
 	dead, alive := newEndpoint(t, "cli_1"), newEndpoint(t, "cli_2")
-	dead.State = webhook.EndpointFailing
+	dead.State, dead.ProbeAt = webhook.EndpointFailing, time.Now().Add(time.Hour)
 	check(t, "endpoint", s.CreateEndpoint(ctx, dead))
 	check(t, "endpoint", s.CreateEndpoint(ctx, alive))
 	add := func(endpoint string, n int) {
@@ -331,7 +331,7 @@ func TestBacklogOfADeadEndpoint(t *testing.T) {
 		if err != nil || len(leases) != 1 || leases[0].Endpoint.ID != alive.ID {
 			t.Fatalf("claim: got %d leases, %v", len(leases), err)
 		}
-		check(t, "attempt", s.RecordAttempt(ctx, leases[0], webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryDelivered}))
+		check(t, "attempt", attempted(s, leases[0], webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryDelivered}))
 		return took
 	}
 	best := func() time.Duration {

@@ -11,9 +11,6 @@ import (
 	"recado/webhook"
 )
 
-// freshDelivery is one that became pending in this group: it is in no queue yet.
-type freshDelivery struct{ key, endpoint string }
-
 // endpointHealth is what attempts maintain of an endpoint. It has a record of its own, written once for a group.
 type endpointHealth struct {
 	State       webhook.EndpointState `json:"state"`
@@ -68,6 +65,7 @@ func (g *group) setEndpoint(id string, e *webhook.Endpoint) {
 			return
 		}
 		g.db.endpoints[id] = e
+		g.db.out.turn(e, nanos(g.now))
 		signal(g.db.out.changed) // it may have been paused until now
 	})
 }
@@ -82,7 +80,7 @@ func (db *DB) CreateEndpoint(ctx context.Context, e webhook.Endpoint) error {
 	}
 	acts := prepareActs(acs.AuditNewEndpoint(ctx, &e))
 	return db.write(ctx, func(g *group) error {
-		if g.endpoint(e.ID) != nil || g.get(bucketEp, textKey(e.ID)) != nil {
+		if g.endpoint(e.ID) != nil || g.get(bucketEp, textKey(e.ID)) != nil || g.get(bucketEpGone, textKey(e.ID)) != nil {
 			return fmt.Errorf("endpoint %s: %w", e.ID, acs.ErrExists)
 		}
 		g.put(bucketEp, textKey(e.ID), value)
@@ -168,42 +166,17 @@ func (db *DB) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.E
 
 // DeleteEndpoint implements webhook.EndpointStore.
 func (db *DB) DeleteEndpoint(ctx context.Context, id string) error {
-	return db.write(ctx, func(g *group) error {
+	err := db.write(ctx, func(g *group) error {
 		old := g.endpoint(id)
 		if old == nil {
 			return fmt.Errorf("endpoint %s: %w", id, webhook.ErrNotFound)
 		}
 		g.did(acs.AuditGoneEndpoint(ctx, old))
-		return g.deleteEndpoint(id)
+		g.deleteEndpoint(id)
+		return nil
 	})
-}
-
-// deleteEndpoint deletes an endpoint and cancels what is pending for it.
-func (g *group) deleteEndpoint(id string) error {
-	g.db.mu.RLock()
-	keys := g.db.out.keys(id)
-	g.db.mu.RUnlock()
-	for _, f := range g.fresh {
-		if f.endpoint == id {
-			keys = append(keys, f.key)
-		}
+	if err != nil {
+		return err
 	}
-	slices.Sort(keys)
-	for _, k := range slices.Compact(keys) {
-		key := []byte(k)
-		d, err := decodeDelivery(g.get(bucketDlv, key))
-		if err != nil {
-			g.db.damaged.add(bucketDlv, key, err)
-			g.delete(bucketPend, key)
-			continue
-		}
-		if d.State == webhook.DeliveryPending {
-			g.cancel(key, d)
-		}
-	}
-	g.delete(bucketEp, textKey(id))
-	g.delete(bucketHealth, textKey(id))
-	g.setEndpoint(id, nil)
-	g.then(func() { g.db.out.drop(id) })
-	return nil
+	return db.cancelLeft()
 }

@@ -30,7 +30,6 @@ type group struct {
 	// endpoints are copies that may be changed; nil: deleted. unhealthy are those whose health record has to be written.
 	endpoints map[string]*webhook.Endpoint
 	unhealthy map[string]bool
-	fresh     []freshDelivery
 
 	// auditHead is the last entry of the audit record, once auditing is true.
 	auditHead acs.AuditMark

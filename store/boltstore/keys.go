@@ -23,6 +23,7 @@ const (
 	bucketAtt    = "att"
 	bucketEp     = "ep"
 	bucketHealth = "eph"
+	bucketEpGone = "epgone"
 	bucketCli    = "cli"
 	bucketTok    = "tok"
 	bucketFacts  = "facts"
@@ -44,7 +45,7 @@ const (
 
 var (
 	mainBuckets = []string{
-		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketAtt, bucketEp, bucketHealth,
+		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketAtt, bucketEp, bucketHealth, bucketEpGone,
 		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog, bucketAudit, bucketQuota,
 	}
 	devicesBuckets = []string{bucketMeta, bucketDev, bucketSeen, bucketName, bucketTypes, bucketTset}

@@ -21,7 +21,7 @@ func (db *DB) load() error {
 	}
 	return db.main.View(func(tx *bolt.Tx) error {
 		for _, load := range []func(*bolt.Tx) error{
-			db.loadEndpoints, db.loadPending, db.loadLive, db.loadIdempotency, db.loadSequences,
+			db.loadEndpoints, db.loadLeft, db.loadPending, db.loadLive, db.loadIdempotency, db.loadSequences,
 		} {
 			if err := load(tx); err != nil {
 				return err
@@ -71,6 +71,14 @@ func (db *DB) loadEndpoints(tx *bolt.Tx) error {
 	})
 }
 
+// loadLeft finds the deleted endpoints whose deliveries are not all cancelled.
+func (db *DB) loadLeft(tx *bolt.Tx) error {
+	return tx.Bucket([]byte(bucketEpGone)).ForEach(func(_, id []byte) error {
+		db.left[string(id)] = nil
+		return nil
+	})
+}
+
 // loadPending queues the pending deliveries. One whose endpoint cannot be read waits in the file for a better day.
 func (db *DB) loadPending(tx *bolt.Tx) error {
 	deliveries := tx.Bucket([]byte(bucketDlv))
@@ -80,8 +88,10 @@ func (db *DB) loadPending(tx *bolt.Tx) error {
 			db.damaged.add(bucketDlv, k, err)
 			return nil
 		}
-		if db.endpoints[d.Endpoint] != nil {
-			db.out.put(string(k), &d)
+		if e := db.endpoints[d.Endpoint]; e != nil {
+			db.out.put(string(k), &d, e)
+		} else if keys, deleted := db.left[d.Endpoint]; deleted {
+			db.left[d.Endpoint] = append(keys, string(k))
 		}
 		return nil
 	})

@@ -132,7 +132,7 @@ func furnish(t testing.TB, s *opened) (pending, done acs.Action) {
 	if len(leases) != 1 {
 		t.Fatalf("claim: got %d leases, want 1", len(leases))
 	}
-	check(t, "attempt", s.RecordAttempt(ctx, leases[0],
+	check(t, "attempt", attempted(s, leases[0],
 		webhook.Attempt{At: time.Now().UTC(), Status: 500, Class: webhook.ErrorStatus, Error: "HTTP 500", Response: "no\xff"},
 		webhook.Settlement{State: webhook.DeliveryPending, NextAt: time.Now().Add(5 * time.Second)}))
 	return pending, done
@@ -218,4 +218,10 @@ func spread(writers, n int, do func(i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// attempted is RecordAttempt where the error is what counts.
+func attempted(s webhook.QueueStore, l webhook.Lease, a webhook.Attempt, to webhook.Settlement) error {
+	_, err := s.RecordAttempt(ctx, l, a, to)
+	return err
 }

@@ -96,10 +96,11 @@ func (g *group) putDelivery(key, value []byte, d *webhook.Delivery) {
 		return
 	}
 	g.put(bucketPend, key, nil)
-	g.fresh = append(g.fresh, freshDelivery{k, d.Endpoint})
 	g.then(func() {
-		g.db.out.put(k, &copied)
-		signal(g.db.out.changed)
+		if e := g.db.endpoints[copied.Endpoint]; e != nil {
+			g.db.out.put(k, &copied, e)
+			signal(g.db.out.changed)
+		}
 	})
 }
 
@@ -207,14 +208,16 @@ func (db *DB) Redeliver(ctx context.Context, id string) (d webhook.Delivery, err
 		if d, err = decodeDelivery(v); err != nil {
 			return fmt.Errorf("delivery %s: %w", id, err)
 		}
-		if g.endpoint(d.Endpoint) == nil {
+		e := g.endpoint(d.Endpoint)
+		if e == nil {
 			return fmt.Errorf("delivery %s: endpoint %s: %w", id, d.Endpoint, webhook.ErrNotFound)
 		}
 		if g.db.leased(string(key), g.now) {
 			return fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 		}
 		acts := prepareActs(acs.AuditReplay(ctx, &d))
-		d.State, d.NextAt, d.DoneAt, d.Tries = webhook.DeliveryPending, g.now, time.Time{}, 0
+		d.State, d.DoneAt, d.Tries = webhook.DeliveryPending, time.Time{}, 0
+		d.PutOff(g.now, e, g.now)
 		value, err := encodeDelivery(&d)
 		if err != nil {
 			return err

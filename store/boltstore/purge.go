@@ -17,6 +17,9 @@ func (db *DB) Purge(ctx context.Context, r acs.Retention) (acs.Purged, error) {
 	if r.Batch <= 0 {
 		r.Batch = 200
 	}
+	if err := db.cancelLeft(); err != nil {
+		return acs.Purged{}, err
+	}
 	p := &purge{db: db, r: r, events: make(map[string]bool), protocolos: make(map[string]bool)}
 	for _, part := range []func(context.Context) error{p.deliveries, p.allEvents, p.actions, p.tokens} {
 		if err := part(ctx); err != nil {

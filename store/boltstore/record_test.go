@@ -213,7 +213,7 @@ func TestPurge(t *testing.T) {
 			check(t, "claim", err)
 			for _, l := range leases {
 				if l.Delivery.Protocolo == a.ID.String() {
-					check(t, "attempt", s.RecordAttempt(ctx, l, webhook.Attempt{At: time.Now()}, webhook.Settlement{State: state}))
+					check(t, "attempt", attempted(s, l, webhook.Attempt{At: time.Now()}, webhook.Settlement{State: state}))
 				}
 			}
 			return a

@@ -135,7 +135,7 @@ func TestFailedCommitChangesNothing(t *testing.T) {
 			"update": func() error { _, err := s.UpdateAction(ctx, open, acs.Outbox{}); return err },
 			"finish": func() error { _, err := s.FinishAction(ctx, finished(open), newOutbox(t, open, e.ID)); return err },
 			"attempt": func() error {
-				return s.RecordAttempt(ctx, leases[0], webhook.Attempt{At: time.Now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
+				return attempted(s, leases[0], webhook.Attempt{At: time.Now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
 			},
 			"delete endpoint": func() error { return s.DeleteEndpoint(ctx, e.ID) },
 			"delete client":   func() error { return s.DeleteClient(ctx, "cli_1") },
@@ -347,7 +347,7 @@ func TestStateChangedByAttemptIsKept(t *testing.T) {
 		check(t, "event", err)
 		leases, _, err := s.ClaimDeliveries(ctx, limits)
 		check(t, "claim", err)
-		check(t, "attempt", s.RecordAttempt(ctx, leases[0], webhook.Attempt{At: time.Now(), Status: 410, Class: webhook.ErrorStatus},
+		check(t, "attempt", attempted(s, leases[0], webhook.Attempt{At: time.Now(), Status: 410, Class: webhook.ErrorStatus},
 			webhook.Settlement{State: webhook.DeliveryDead, EndpointState: webhook.EndpointGone, StateReason: "answered 410"}))
 		want, err := s.Endpoint(ctx, e.ID)
 		check(t, "read", err)

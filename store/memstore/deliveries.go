@@ -179,7 +179,8 @@ func (s *Store) Redeliver(ctx context.Context, id string) (webhook.Delivery, err
 	if err != nil {
 		return webhook.Delivery{}, err
 	}
-	if _, err := s.endpoint(d.Endpoint); err != nil {
+	e, err := s.endpoint(d.Endpoint)
+	if err != nil {
 		return webhook.Delivery{}, fmt.Errorf("delivery %s: %w", id, err)
 	}
 	now := s.now()
@@ -187,7 +188,8 @@ func (s *Store) Redeliver(ctx context.Context, id string) (webhook.Delivery, err
 		return webhook.Delivery{}, fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 	}
 	s.did(acs.AuditReplay(ctx, d))
-	d.State, d.NextAt, d.DoneAt, d.Tries = webhook.DeliveryPending, now, time.Time{}, 0
+	d.State, d.DoneAt, d.Tries = webhook.DeliveryPending, time.Time{}, 0
+	d.PutOff(now, e, now)
 	s.enqueue(d)
 	s.signal()
 	return *d, nil

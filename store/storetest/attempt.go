@@ -49,9 +49,9 @@ func (e *env) attemptCounters() {
 		e.settle(l, a, s)
 		want.Attempts, want.Tries = i+1, i+1
 		want.State, want.NextAt = s.State, s.NextAt
-		want.LastStatus, want.LastError = a.Status, a.Error
+		want.LastStatus, want.LastError, want.PutOffAt = a.Status, a.Error, e.now()
 		if s.State != webhook.DeliveryPending {
-			want.NextAt, want.DoneAt = time.Time{}, a.At.Add(a.Duration)
+			want.NextAt, want.PutOffAt, want.DoneAt = time.Time{}, time.Time{}, a.At.Add(a.Duration)
 		}
 		e.same(fmt.Sprintf("delivery after attempt %d", i+1), e.readDelivery(want.ID), want)
 		e.pass(time.Minute)
@@ -72,15 +72,21 @@ func (e *env) attemptProbe() {
 
 func (e *env) attemptHealth() {
 	want := e.endpoint("cli_1")
-	e.queue(want, 5)
+	e.queue(want, 6)
 	leases, _ := e.claim(limits)
-	for i, class := range []webhook.ErrorClass{webhook.ErrorDNS, webhook.ErrorTLS, "", "", webhook.ErrorRedirect} {
+	for i, class := range []webhook.ErrorClass{webhook.ErrorDNS, webhook.ErrorTLS, webhook.ErrorStatus, "", webhook.ErrorConnect, webhook.ErrorRedirect} {
 		a := webhook.Attempt{At: e.now().Add(time.Duration(i) * time.Second), Duration: time.Millisecond, Class: class, Error: "a sentence"}
 		if class == "" {
 			a.Status, a.Error = 200, ""
-			want.ConsecutiveFailures, want.LastSuccessAt = 0, a.At.Add(a.Duration)
+			want.ConsecutiveFailures, want.TransportFaults, want.FailingSince = 0, 0, time.Time{}
+			want.LastSuccessAt = a.At.Add(a.Duration)
 		} else {
-			want.ConsecutiveFailures++
+			if want.ConsecutiveFailures++; want.ConsecutiveFailures == 1 {
+				want.FailingSince = a.At.Add(a.Duration)
+			}
+			if want.TransportFaults++; class == webhook.ErrorRedirect || class == webhook.ErrorStatus {
+				want.TransportFaults = 0
+			}
 			want.LastFailureAt, want.LastError = a.At.Add(a.Duration), string(class)
 		}
 		e.settle(leases[i], a, webhook.Settlement{State: webhook.DeliveryDelivered})
@@ -125,13 +131,13 @@ func (e *env) attemptLeaseLost() {
 	a := webhook.Attempt{At: e.now(), Status: 500, Class: webhook.ErrorStatus, Error: "HTTP 500"}
 	s := webhook.Settlement{State: webhook.DeliveryDead, HoldEndpoint: e.now().Add(time.Hour), EndpointState: webhook.EndpointGone}
 	unleased := webhook.Lease{Delivery: d, Endpoint: to}
-	e.wantErr("without a lease", e.RecordAttempt(e.ctx, unleased, a, s), webhook.ErrLeaseLost)
+	e.wantErr("without a lease", e.record(unleased, a, s), webhook.ErrLeaseLost)
 	l := e.wantClaim("claim", limits, d)[0]
 	forged := l
 	forged.Token++
-	e.wantErr("with another token", e.RecordAttempt(e.ctx, forged, a, s), webhook.ErrLeaseLost)
+	e.wantErr("with another token", e.record(forged, a, s), webhook.ErrLeaseLost)
 	e.pass(limits.Lease)
-	e.wantErr("after the lease's time", e.RecordAttempt(e.ctx, l, a, s), webhook.ErrLeaseLost)
+	e.wantErr("after the lease's time", e.record(l, a, s), webhook.ErrLeaseLost)
 	e.same("the delivery", e.readDelivery(d.ID), d)
 	e.same("the endpoint", e.readEndpoint(to.ID), to)
 	e.same("the attempts", try(e.Attempts(e.ctx, d.ID)).get(e, "attempts"), []webhook.Attempt(nil))

@@ -80,11 +80,11 @@ func (e *env) claimLeases() {
 		e.Errorf("token of the second lease: got %d, the first one's; want another", second.Token)
 	}
 	done := webhook.Settlement{State: webhook.DeliveryDelivered}
-	e.wantErr("attempt under the first lease", e.RecordAttempt(e.ctx, first, webhook.Attempt{At: e.now()}, done), webhook.ErrLeaseLost)
+	e.wantErr("attempt under the first lease", e.record(first, webhook.Attempt{At: e.now()}, done), webhook.ErrLeaseLost)
 	e.same("after it", e.readDelivery(d.ID), d)
 	e.same("attempts after it", try(e.Attempts(e.ctx, d.ID)).get(e, "attempts"), []webhook.Attempt(nil))
 	e.delivered(second)
-	e.wantErr("a second attempt under one lease", e.RecordAttempt(e.ctx, second, webhook.Attempt{At: e.now()}, done), webhook.ErrLeaseLost)
+	e.wantErr("a second attempt under one lease", e.record(second, webhook.Attempt{At: e.now()}, done), webhook.ErrLeaseLost)
 	e.pass(time.Hour)
 	e.wantWake("what is delivered stays so", limits, time.Time{})
 }
@@ -92,7 +92,7 @@ func (e *env) claimLeases() {
 func (e *env) claimActive() {
 	to := e.endpoint("cli_1")
 	for _, state := range []webhook.EndpointState{
-		webhook.EndpointPaused, webhook.EndpointFailing, webhook.EndpointDisabled, webhook.EndpointGone,
+		webhook.EndpointPaused, webhook.EndpointDisabled, webhook.EndpointGone,
 	} {
 		to.State = state
 		var err error

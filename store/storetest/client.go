@@ -132,7 +132,7 @@ func (e *env) deleteClient() {
 		e.Errorf("its delivery that was done: got %s, want delivered", s)
 	}
 	for _, l := range leases {
-		err := e.RecordAttempt(e.ctx, l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
+		err := e.record(l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
 		if l.Endpoint.Client == "cli_1" {
 			e.wantErr("attempt for an endpoint that was deleted", err, webhook.ErrLeaseLost)
 		} else {

@@ -50,7 +50,7 @@ func (e *env) deliveryMissing() {
 	e.wantErr("event", err, webhook.ErrNotFound)
 	attempts, _ := e.Attempts(e.ctx, "dlv_1")
 	e.same("attempts", attempts, []webhook.Attempt(nil))
-	err = e.RecordAttempt(e.ctx, webhook.Lease{Delivery: webhook.Delivery{ID: "dlv_1"}, Token: 1},
+	err = e.record(webhook.Lease{Delivery: webhook.Delivery{ID: "dlv_1"}, Token: 1},
 		webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryDelivered})
 	e.wantErr("attempt", err, webhook.ErrLeaseLost)
 }
@@ -146,7 +146,7 @@ func (e *env) redeliver() {
 		if late := e.now().Sub(got.NextAt); late < 0 && e.exact() || late > time.Minute {
 			e.Errorf("redelivered from %s: got NextAt %v, want now, %v", state, got.NextAt, e.now())
 		}
-		want.State, want.NextAt, want.DoneAt, want.Tries = webhook.DeliveryPending, got.NextAt, time.Time{}, 0
+		want.State, want.NextAt, want.PutOffAt, want.DoneAt, want.Tries = webhook.DeliveryPending, got.NextAt, got.NextAt, time.Time{}, 0
 		e.same("redelivered: attempts stay, the schedule is fresh", got, want)
 		e.same("read", e.readDelivery(d.ID), want)
 		l = e.wantClaim("claim again", limits, d)[0]
@@ -167,7 +167,7 @@ func (e *env) redeliverLeased() {
 	e.pass(limits.Lease)
 	_, err = e.Redeliver(e.ctx, d.ID)
 	e.ok("redeliver after the lease ran out", err)
-	e.wantErr("the old lease", e.RecordAttempt(e.ctx, l, webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryDead}), webhook.ErrLeaseLost)
+	e.wantErr("the old lease", e.record(l, webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryDead}), webhook.ErrLeaseLost)
 	e.wantClaim("claim", limits, d)
 }
 

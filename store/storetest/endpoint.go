@@ -87,7 +87,8 @@ func (e *env) endpointHealth() {
 	e.ok("update", err)
 	want := before
 	want.Version++
-	want.ConsecutiveFailures, want.LastFailureAt, want.LastError = 1, e.now().Add(time.Second), "status"
+	want.ConsecutiveFailures, want.LastError = 1, "status"
+	want.FailingSince, want.LastFailureAt = e.now().Add(time.Second), e.now().Add(time.Second)
 	e.same("updated: State and HoldUntil are the caller's, health the store's", got, want)
 	e.same("read", e.readEndpoint(before.ID), want)
 
@@ -130,7 +131,7 @@ func (e *env) deleteEndpoint() {
 	}
 	e.same("what was done before", e.readDelivery(done.ID), before)
 	for _, l := range leases {
-		err = e.RecordAttempt(e.ctx, l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryPending, NextAt: e.now()})
+		err = e.record(l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryPending, NextAt: e.now()})
 		if l.Endpoint.ID == gone.ID {
 			e.wantErr("attempt that was under way", err, webhook.ErrLeaseLost)
 		} else {

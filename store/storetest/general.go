@@ -64,7 +64,8 @@ func (e *env) calls(on targets) []call {
 		{"AddEvent", true, func(ctx context.Context) error { _, err := e.AddEvent(ctx, event, nil); return err }},
 		{"Redeliver", true, func(ctx context.Context) error { _, err := e.Redeliver(ctx, on.delivery.ID); return err }},
 		{"RecordAttempt", true, func(ctx context.Context) error {
-			return e.RecordAttempt(ctx, on.lease, webhook.Attempt{At: e.now()}, settled)
+			_, err := e.RecordAttempt(ctx, on.lease, webhook.Attempt{At: e.now()}, settled)
+			return err
 		}},
 		{"DeleteEndpoint", true, func(ctx context.Context) error { return e.DeleteEndpoint(ctx, on.endpoint.ID) }},
 		{"DeleteClient", true, func(ctx context.Context) error { return e.DeleteClient(ctx, "cli_1") }},

@@ -148,10 +148,18 @@ func (e *env) wantClaim(what string, l webhook.ClaimLimits, want ...webhook.Deli
 	return leases
 }
 
-// settle records an attempt that must be taken.
-func (e *env) settle(l webhook.Lease, a webhook.Attempt, s webhook.Settlement) {
+// record is RecordAttempt where the error is what counts.
+func (e *env) record(l webhook.Lease, a webhook.Attempt, s webhook.Settlement) error {
+	_, err := e.RecordAttempt(e.ctx, l, a, s)
+	return err
+}
+
+// settle records an attempt that must be taken, and gives the state that it brought the endpoint to.
+func (e *env) settle(l webhook.Lease, a webhook.Attempt, s webhook.Settlement) webhook.EndpointState {
 	e.Helper()
-	e.ok("record attempt", e.RecordAttempt(e.ctx, l, a, s))
+	became, err := e.RecordAttempt(e.ctx, l, a, s)
+	e.ok("record attempt", err)
+	return became
 }
 
 // delivered settles a lease as done.

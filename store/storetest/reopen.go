@@ -113,12 +113,12 @@ func (e *env) reopenQueues() {
 	e.same("reopened: waiting", sorted(try(e.WaitingDevices(e.ctx)).get(e, "waiting devices")), []string{"cpe-1", "cpe-2"})
 	e.pass(limits.Lease) // leases may be forgotten, and may be kept: now they are over
 	for _, l := range old {
-		err := e.RecordAttempt(e.ctx, l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
+		err := e.record(l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
 		e.wantErr("attempt under a lease from before", err, webhook.ErrLeaseLost)
 	}
 	leases := e.wantClaim("reopened: the same are due", limits, ds[0], ds[2])
 	for _, l := range old {
-		err := e.RecordAttempt(e.ctx, l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
+		err := e.record(l, webhook.Attempt{At: e.now()}, webhook.Settlement{State: webhook.DeliveryDelivered})
 		e.wantErr("attempt under a lease from before, leased anew", err, webhook.ErrLeaseLost)
 	}
 	for _, l := range leases {

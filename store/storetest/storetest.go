@@ -80,7 +80,8 @@ func allCases() []testCase {
 	var all []testCase
 	for _, some := range [][]testCase{
 		createCases, updateCases, finishCases, outboxCases, dueCases, listCases, deviceCases, findCases, clientCases,
-		endpointCases, deliveryCases, claimCases, turnCases, attemptCases, generalCases, auditCases, quotaCases, copyCases, reopenCases, crashCases, raceCases, walkCases,
+		endpointCases, eventCases, deliveryCases, claimCases, turnCases, attemptCases, breakerCases, paceCases,
+		generalCases, auditCases, quotaCases, copyCases, reopenCases, crashCases, raceCases, walkCases,
 	} {
 		all = append(all, some...)
 	}

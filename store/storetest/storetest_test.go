@@ -209,7 +209,7 @@ func (s anyLease) ClaimDeliveries(ctx context.Context, l webhook.ClaimLimits) ([
 	return got, wake, err
 }
 
-func (s anyLease) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, to webhook.Settlement) error {
+func (s anyLease) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, to webhook.Settlement) (webhook.EndpointState, error) {
 	s.newest.mu.Lock()
 	l.Token = s.newest.all[l.Delivery.ID]
 	s.newest.mu.Unlock()
@@ -227,7 +227,7 @@ func (s unfair) ClaimDeliveries(ctx context.Context, l webhook.ClaimLimits) ([]w
 	for len(all) > total {
 		last := all[len(all)-1]
 		all = all[:len(all)-1]
-		_ = s.RecordAttempt(ctx, last, webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryPending, KeepTries: true})
+		_, _ = s.RecordAttempt(ctx, last, webhook.Attempt{}, webhook.Settlement{State: webhook.DeliveryPending, KeepTries: true})
 	}
 	return all, wake, err
 }

@@ -113,11 +113,12 @@ func (w *walker) recordHeld(i int) {
 			s.EndpointState, s.StateReason = pick(w, webhook.EndpointFailing, webhook.EndpointGone), "failed"
 		}
 	}
-	errStore := w.RecordAttempt(w.ctx, l.store, a, s)
-	errModel := w.model.RecordAttempt(w.ctx, l.model, a, s)
+	became, errStore := w.RecordAttempt(w.ctx, l.store, a, s)
+	wantBecame, errModel := w.model.RecordAttempt(w.ctx, l.model, a, s)
 	if g, m := classOf(errStore), classOf(errModel); g != m {
 		w.Fatalf("record attempt: got error %v, want %v", errStore, errModel)
 	}
+	w.same("state that the attempt brought the endpoint to", became, wantBecame)
 	id := l.store.Delivery.ID
 	both(w, "delivery after an attempt", func(s Store) (webhook.Delivery, error) { return s.Delivery(w.ctx, id) })
 	both(w, "attempts after one", func(s Store) ([]webhook.Attempt, error) { return s.Attempts(w.ctx, id) })

@@ -186,6 +186,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
 		Store:     p.db,
 		Clients:   newReceivers(p.guard),
+		Catalogue: acs.EventTypes,
 		UserAgent: a.userAgent(),
 		Logger:    a.log.With("component", "webhooks"),
 		Observer:  newDeliveryObserver(a.opts.Registry),

@@ -19,6 +19,7 @@ func newRegistry() *prometheus.Registry {
 // deliveryObserver counts attempts. Label values are made beforehand, so that nothing shows as zero.
 type deliveryObserver struct {
 	attempts *prometheus.CounterVec
+	states   *prometheus.CounterVec
 	duration prometheus.Histogram
 	lag      prometheus.Histogram
 }
@@ -30,6 +31,9 @@ func newDeliveryObserver(r prometheus.Registerer) *deliveryObserver {
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "recado", Name: "webhook_attempts_total", Help: "Attempts to deliver a webhook, by result.",
 		}, []string{"result"}),
+		states: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "recado", Name: "webhook_endpoint_changes_total", Help: "Endpoints that attempts brought to another state, by that state.",
+		}, []string{"state"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "recado", Name: "webhook_attempt_duration_seconds", Help: "How long an attempt took.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
@@ -39,14 +43,24 @@ func newDeliveryObserver(r prometheus.Registerer) *deliveryObserver {
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300},
 		}),
 	}
-	r.MustRegister(o.attempts, o.duration, o.lag)
+	r.MustRegister(o.attempts, o.states, o.duration, o.lag)
 	for _, c := range []webhook.ErrorClass{
 		deliveredLabel, webhook.ErrorStatus, webhook.ErrorRedirect, webhook.ErrorTimeout, webhook.ErrorDNS, webhook.ErrorConnect,
 		webhook.ErrorTLS, webhook.ErrorRefused, webhook.ErrorAnswer, webhook.ErrorInternal,
 	} {
 		o.attempts.WithLabelValues(string(c))
 	}
+	for _, s := range []webhook.EndpointState{
+		webhook.EndpointActive, webhook.EndpointFailing, webhook.EndpointDisabled, webhook.EndpointGone,
+	} {
+		o.states.WithLabelValues(string(s))
+	}
 	return o
+}
+
+// EndpointChanged implements webhook.Observer.
+func (o *deliveryObserver) EndpointChanged(_ webhook.Endpoint, to webhook.EndpointState) {
+	o.states.WithLabelValues(string(to)).Inc()
 }
 
 // DeliveryAttempted implements webhook.Observer.

@@ -655,7 +655,7 @@ func (l *lateSender) Action(ctx context.Context, id acs.Protocolo) (acs.Action, 
 // settledEarly records failed attempts as delivered.
 type settledEarly struct{ database }
 
-func (s settledEarly) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, st webhook.Settlement) error {
+func (s settledEarly) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, st webhook.Settlement) (webhook.EndpointState, error) {
 	if st.State == webhook.DeliveryPending {
 		st.State = webhook.DeliveryDelivered
 	}

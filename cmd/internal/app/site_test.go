@@ -256,9 +256,9 @@ func (m *mortalStore) FinishAction(ctx context.Context, a acs.Action, o acs.Outb
 	return m.database.FinishAction(ctx, a, o)
 }
 
-func (m *mortalStore) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, s webhook.Settlement) error {
+func (m *mortalStore) RecordAttempt(ctx context.Context, l webhook.Lease, a webhook.Attempt, s webhook.Settlement) (webhook.EndpointState, error) {
 	if err := m.alive(); err != nil {
-		return err
+		return "", err
 	}
 	return m.database.RecordAttempt(ctx, l, a, s)
 }

@@ -113,7 +113,11 @@ func AuditToken(ctx context.Context, t *Token) []AuditAct {
 	if !t.ExpiresAt.IsZero() {
 		expires = t.ExpiresAt.UTC().Format("2006-01-02T15:04:05Z")
 	}
-	return []AuditAct{act(ctx, AuditTokenMade, t.Client, t.Client, "expires_at", expires)}
+	how := ""
+	if t.Fetched {
+		how = "fetched" // by the client itself, with its secret or key
+	}
+	return []AuditAct{act(ctx, AuditTokenMade, t.Client, t.Client, "expires_at", expires, "how", how)}
 }
 
 // AuditRevoked tells that all tokens of a client are revoked, how many that were.

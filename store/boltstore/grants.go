@@ -32,6 +32,7 @@ func (db *DB) GrantToken(ctx context.Context, grant acs.Grant) error {
 	if err != nil {
 		return fmt.Errorf("mark of a token: %w", err)
 	}
+	acts := prepareActs(acs.AuditToken(ctx, &grant.Token))
 	return db.write(ctx, func(g *group) error {
 		now := db.now()
 		if g.get(bucketCli, textKey(grant.Token.Client)) == nil {
@@ -48,6 +49,7 @@ func (db *DB) GrantToken(ctx context.Context, grant acs.Grant) error {
 			g.put(bucketTok, key, used)
 		}
 		g.put(bucketTok, textKey(grant.Token.Hash), value)
+		g.audit(acts)
 		return nil
 	})
 }

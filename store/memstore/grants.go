@@ -48,5 +48,6 @@ func (s *Store) GrantToken(ctx context.Context, g acs.Grant) error {
 		s.tokens[key] = acs.Token{Hash: key, ExpiresAt: g.MarkUntil}
 	}
 	s.tokens[g.Token.Hash] = g.Token
+	s.did(acs.AuditToken(ctx, &g.Token))
 	return nil
 }

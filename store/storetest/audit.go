@@ -105,7 +105,10 @@ func (e *env) auditActs() {
 		{"make token", func() error {
 			return e.AddToken(ctx, acs.Token{Hash: "h2", Client: "cli_1", ExpiresAt: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)})
 		}, []acs.AuditAct{entry(acs.AuditTokenMade, "cli_1", "cli_1", "expires_at", "2027-01-02T03:04:05Z")}},
-		{"revoke tokens", func() error { return e.DeleteTokens(ctx, "cli_1") }, []acs.AuditAct{entry(acs.AuditTokensRevoked, "cli_1", "cli_1", "tokens", "2")}},
+		{"fetch token", func() error {
+			return e.GrantToken(ctx, acs.Grant{Token: acs.Token{Hash: "h3", Client: "cli_1", Fetched: true, ExpiresAt: time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)}})
+		}, []acs.AuditAct{entry(acs.AuditTokenMade, "cli_1", "cli_1", "expires_at", "2099-01-02T03:04:05Z", "how", "fetched")}},
+		{"revoke tokens", func() error { return e.DeleteTokens(ctx, "cli_1") }, []acs.AuditAct{entry(acs.AuditTokensRevoked, "cli_1", "cli_1", "tokens", "3")}},
 		{"register webhook", func() error {
 			return e.CreateEndpoint(ctx, webhook.Endpoint{
 				ID: "wh_1", Client: "cli_1", URL: "https://user:pass@hooks.example:8443/T0/B1?key=K", State: webhook.EndpointActive,

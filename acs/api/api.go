@@ -97,6 +97,8 @@ type Config struct {
 	Clients  Clients
 	Auth     Auth
 	Webhooks Webhooks
+	Audit    Audit
+	Quota    Quota
 	// Ready fails while the server cannot take requests: a store that takes no writes, a loop that stands still.
 	Ready   func(context.Context) error
 	Metrics http.Handler
@@ -114,7 +116,8 @@ func (c *Config) validate() error {
 	missing := ""
 	for name, is := range map[string]bool{
 		"Actions": c.Actions == nil, "Devices": c.Devices == nil, "Clients": c.Clients == nil, "Auth": c.Auth == nil,
-		"Webhooks": c.Webhooks == nil, "Ready": c.Ready == nil, "Metrics": c.Metrics == nil, "Logger": c.Logger == nil,
+		"Webhooks": c.Webhooks == nil, "Audit": c.Audit == nil, "Quota": c.Quota == nil,
+		"Ready": c.Ready == nil, "Metrics": c.Metrics == nil, "Logger": c.Logger == nil,
 	} {
 		if is && (missing == "" || name < missing) {
 			missing = name
@@ -143,7 +146,7 @@ func New(cfg Config) (*API, error) {
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, ReadTimeout)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, wire.MaxWaitSeconds*time.Second)
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
-	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(maxLimited)}
+	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(cfg.Quota, maxLimited)}
 	a.echo.HTTPErrorHandler = a.refuse
 	a.echo.Pre(a.observe)
 	for _, r := range a.routes() {
@@ -151,6 +154,9 @@ func New(cfg Config) (*API, error) {
 	}
 	return a, nil
 }
+
+// Close gives back what clients' days have reserved and not used. It is for the end, when no request is served any more.
+func (a *API) Close(ctx context.Context) error { return a.limits.close(ctx) }
 
 // ServeHTTP implements http.Handler. A trailing slash does not matter, and HEAD is answered as GET.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {

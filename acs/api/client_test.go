@@ -125,6 +125,8 @@ func TestClientCalls(t *testing.T) {
 	must(c.ChangeClient(ctx, made.ID, wire.ClientChange{Blocked: &off}))(t)
 	must(client.All(ctx, 0, c.Clients))(t)
 	must(c.NewToken(ctx, made.ID))(t)
+	must(c.Audit(ctx, client.AuditFilter{Act: "client.created", Since: time.Now().Add(-time.Hour), OldestFirst: true}))(t)
+	must(c.AuditEnds(ctx))(t)
 	for name, err := range map[string]error{
 		"revoke": c.RevokeTokens(ctx, made.ID), "delete client": c.DeleteClient(ctx, made.ID), "delete webhook": c.DeleteWebhook(ctx, hook.ID),
 		"live": c.Live(ctx), "ready": c.Ready(ctx),

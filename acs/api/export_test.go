@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // Decode is the strict JSON decoder.
 var Decode = decode
 
@@ -17,6 +19,18 @@ var NewLimiter = newLimiter
 
 // Take counts a request.
 var Take = (*limiter).take
+
+// CloseLimiter gives back what is reserved.
+var CloseLimiter = (*limiter).close
+
+// MaxPasses is up to which limit each pass is remembered by itself.
+const MaxPasses = maxPasses
+
+// Steps counts what a client's window remembers.
+func Steps(l *limiter, id string) int { return len(l.by[id].window.passes) - l.by[id].window.head }
+
+// WaitOf is how long a refusal says to wait.
+func WaitOf(err error) time.Duration { return err.(*limitError).wait } //nolint:errorlint // it is that, or a bug
 
 // Remembered is how many clients the limiter remembers.
 func Remembered(l *limiter) int { return len(l.by) }

@@ -45,7 +45,7 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	}
 	s.hooks = webhook.NewService(webhook.ServiceConfig{Store: s.store, Catalogue: acs.EventTypes})
 	cfg := api.Config{
-		Actions: s.svc, Devices: s.svc, Clients: s.svc, Auth: s.svc, Webhooks: s.hooks, Ready: s.svc.Ready,
+		Actions: s.svc, Devices: s.svc, Clients: s.svc, Auth: s.svc, Webhooks: s.hooks, Audit: s.svc, Quota: s.svc, Ready: s.svc.Ready,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 			_, _ = io.WriteString(w, "recado_up 1\n")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -88,14 +87,10 @@ func recovered(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (a *API) log(c echo.Context, start time.Time, err error) {
 	r, w := c.Request(), c.Response()
-	remote, _, splitErr := net.SplitHostPort(r.RemoteAddr)
-	if splitErr != nil {
-		remote = r.RemoteAddr
-	}
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", clip(r.URL.Path, 200)), slog.String("route", c.Path()),
 		slog.Int("status", w.Status), slog.Int64("bytes", w.Size),
-		slog.Duration("duration", time.Since(start)), slog.String("remote", remote),
+		slog.Duration("duration", time.Since(start)), slog.String("remote", source(r)),
 		slog.String("request_id", c.Response().Header().Get("X-Request-Id")),
 	}
 	if who, ok := c.Get(keyClient).(string); ok {

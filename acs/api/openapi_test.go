@@ -208,6 +208,10 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.Client{},
 		wire.ClientCreated{},
 		wire.TokenCreated{},
+		wire.AuditEntry{},
+		wire.AuditActor{},
+		wire.AuditMark{},
+		wire.AuditEnds{},
 		wire.Health{},
 	} {
 		typ := reflect.TypeOf(v)

@@ -66,6 +66,9 @@ func (a *API) routes() []route {
 		{post, base + "/clients/:id/tokens", acs.ScopeAdmin, a.createToken},
 		{del, base + "/clients/:id/tokens", acs.ScopeAdmin, a.revokeTokens},
 
+		{get, base + "/audit", acs.ScopeAdmin, a.listAudit},
+		{get, base + "/audit/ends", acs.ScopeAdmin, a.auditEnds},
+
 		{get, "/healthz", open, a.healthz},
 		{get, "/readyz", open, a.readyz},
 		{get, "/metrics", open, a.metrics},

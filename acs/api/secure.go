@@ -13,6 +13,7 @@ import (
 func (a *API) secure(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if r.scope == "" {
+			actAs(c, &acs.Client{})
 			return r.handle(c, acs.Client{})
 		}
 		token, err := bearer(c.Request().Header)
@@ -24,12 +25,13 @@ func (a *API) secure(r route) echo.HandlerFunc {
 			return err
 		}
 		c.Set(keyClient, who.ID)
-		if err := a.limits.take(&who); err != nil {
+		if err := a.limits.take(c.Request().Context(), &who, c.Response().Header()); err != nil {
 			return err
 		}
 		if !who.Has(r.scope) {
 			return &acs.ScopeError{Scope: r.scope}
 		}
+		actAs(c, &who)
 		return r.handle(c, who)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"recado/acs"
 	"recado/acs/api"
@@ -148,87 +146,6 @@ func TestTagsLimit(t *testing.T) {
 	s.do(t, "GET", "/api/v1/devices/"+modem, c.Token, "").problem(t, 404, wire.CodeNotFound)
 	s.do(t, "PUT", "/api/v1/devices/"+modem, c.Token, `{"tags": ["north"]}`).problem(t, 404, wire.CodeNotFound)
 	s.do(t, "POST", "/api/v1/devices/reboot", c.Token, `{"router_id": "RTR-42"}`).problem(t, 404, wire.CodeDeviceNotFound)
-}
-
-func TestMinuteLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		c, err := s.svc.CreateClient(context.Background(), acs.NewClient{Name: "busy", RequestsPerMinute: 30})
-		if err != nil {
-			t.Fatal(err)
-		}
-		other := s.client(t, "other")
-		call := func(token string) reply { return s.do(t, "GET", "/api/v1/protocols", token, "") }
-		for i := range 30 {
-			if r := call(c.Token); r.code != 200 {
-				t.Fatalf("request %d: got %d, want 200", i+1, r.code)
-			}
-		}
-		r := call(c.Token)
-		p := r.problem(t, 429, wire.CodeRateLimited)
-		if r.header.Get("Retry-After") != "2" || p.RetryAfterSeconds != 2 {
-			t.Errorf("Retry-After: got %q and %d, want 2", r.header.Get("Retry-After"), p.RetryAfterSeconds)
-		}
-		if r := call(other.token); r.code != 200 {
-			t.Errorf("another client: got %d, want 200", r.code)
-		}
-		time.Sleep(2 * time.Second)
-		if r := call(c.Token); r.code != 200 {
-			t.Errorf("after Retry-After: got %d, want 200", r.code)
-		}
-		call(c.Token).problem(t, 429, wire.CodeRateLimited)
-		// A higher limit holds at once.
-		time.Sleep(time.Second)
-		perMinute := 60
-		if _, err := s.svc.ChangeClient(context.Background(), c.Client.ID, acs.ClientChange{RequestsPerMinute: &perMinute}); err != nil {
-			t.Fatal(err)
-		}
-		call(c.Token)
-		for range 3 {
-			time.Sleep(time.Second)
-			if r := call(c.Token); r.code != 200 {
-				t.Errorf("after the limit was raised to one a second: got %d, want 200", r.code)
-			}
-		}
-	})
-}
-
-func TestDayLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Hour) // bubbles begin at midnight UTC
-		s := newServer(t)
-		c, err := s.svc.CreateClient(context.Background(), acs.NewClient{Name: "busy", RequestsPerDay: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			as[wire.List[wire.Protocol]](t, s.do(t, "GET", "/api/v1/protocols", c.Token, ""), 200)
-		}
-		p := s.do(t, "GET", "/api/v1/protocols", c.Token, "").problem(t, 429, wire.CodeRateLimited)
-		if p.RetryAfterSeconds != 23*3600 {
-			t.Errorf("Retry-After: got %d s, want the 23 h until midnight", p.RetryAfterSeconds)
-		}
-		time.Sleep(23 * time.Hour)
-		as[wire.List[wire.Protocol]](t, s.do(t, "GET", "/api/v1/protocols", c.Token, ""), 200)
-	})
-}
-
-func TestLimiterForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := api.NewLimiter(100)
-		for i := range 1000 {
-			if err := api.Take(l, &acs.Client{ID: fmt.Sprint(i), RequestsPerMinute: 1}); err != nil {
-				t.Fatalf("client %d: %v", i, err)
-			}
-			time.Sleep(time.Millisecond)
-		}
-		if n := api.Remembered(l); n != 100 {
-			t.Errorf("remembers %d clients, want 100", n)
-		}
-		if err := api.Take(l, &acs.Client{ID: "999", RequestsPerMinute: 1}); err == nil {
-			t.Error("the newest client was forgotten")
-		}
-	})
 }
 
 func TestProblems(t *testing.T) {

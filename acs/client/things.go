@@ -135,6 +135,32 @@ func (c *Client) RevokeTokens(ctx context.Context, client string) error {
 	return c.remove(ctx, named("clients", client, "tokens"))
 }
 
+// AuditFilter selects entries of the record of who did what; empty fields do not filter.
+type AuditFilter struct {
+	Page
+	Client string // what it did, and what was done to it
+	Act    string
+	Object string
+	// Since and Until bound the time: from Since on, before Until.
+	Since, Until time.Time
+	OldestFirst  bool
+}
+
+// Audit lists entries of the record of who did what, the newest first where the filter does not say otherwise.
+func (c *Client) Audit(ctx context.Context, f AuditFilter) (wire.List[wire.AuditEntry], error) {
+	order := ""
+	if f.OldestFirst {
+		order = "oldest"
+	}
+	return get[wire.List[wire.AuditEntry]](ctx, c, request{path: base + "/audit", query: f.query("client", f.Client, "act", f.Act,
+		"object", f.Object, "since", since(f.Since), "until", since(f.Until), "order", order)})
+}
+
+// AuditEnds tells both ends of the record of who did what.
+func (c *Client) AuditEnds(ctx context.Context) (wire.AuditEnds, error) {
+	return get[wire.AuditEnds](ctx, c, request{path: base + "/audit/ends"})
+}
+
 // Live asks whether the server's process lives; no token is needed.
 func (c *Client) Live(ctx context.Context) error {
 	_, err := get[wire.Health](ctx, c, request{path: "/healthz"})

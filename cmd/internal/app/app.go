@@ -197,7 +197,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 
 func (a *App) buildAPI(p *parts) (err error) {
 	p.api, err = api.New(api.Config{
-		Actions: p.service, Devices: p.service, Clients: p.service, Webhooks: p.webhooks,
+		Actions: p.service, Devices: p.service, Clients: p.service, Webhooks: p.webhooks, Audit: p.service, Quota: p.service,
 		Auth:      newAdminAuth(p.service, a.cfg.AdminToken),
 		Ready:     func(ctx context.Context) error { return a.ready(ctx, p) },
 		Metrics:   promhttp.HandlerFor(a.opts.Registry, promhttp.HandlerOpts{}),

@@ -98,6 +98,7 @@ func (a *App) stop(ctx context.Context, p *parts, endPolls func(), gentle bool) 
 	endPolls()
 	step(apiGrace, func(ctx context.Context) error { a.shutdown(ctx, p.apiHTTP, loopAPI); return nil })
 	step(loopGrace, func(ctx context.Context) error { return p.loops.stop(ctx, loopAPI) })
+	step(loopGrace, p.api.Close)
 	step(sessionGrace, func(ctx context.Context) error {
 		if p.cwmp.Drain(ctx) != nil {
 			a.log.Info("CWMP sessions are cut off", "open", p.cwmp.Sessions())

@@ -92,7 +92,7 @@ verify: ## modules as go.sum has them, files formatted, and nothing left uncommi
 	git diff --exit-code
 
 # What the tests use besides Go. They work without, and say what they skip; in CI it has to be there.
-DEBIAN := xmllint:libxml2-utils php:php-cli python3:python3 gcc:gcc
+DEBIAN := xmllint:libxml2-utils php:php-cli python3:python3 gcc:gcc node:nodejs javac:default-jdk-headless mcs:mono-mcs
 
 .PHONY: deps
 deps: ## install the Debian packages that tests use (as root, with apt-get); else tell what will be skipped

@@ -76,13 +76,7 @@ func vectors(t *testing.T) []vector {
 // runVectors gives the vectors to a program, which prints a line of true or false for each.
 func runVectors(t *testing.T, vs []vector, command string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(command)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not on this machine, and CI needs it", command)
-		}
-		t.Skipf("SKIPPED: %s is not on this machine, so the code for receivers in that language is not tried", command)
-	}
+	path := need(t, command)
 	in, err := json.Marshal(vs)
 	if err != nil {
 		t.Fatal(err)
@@ -126,23 +120,15 @@ for v in json.load(sys.stdin):
 		code := blocks(t, "README.md", "python")[0] + fmt.Sprintf(readJSON, `verified(v["secret"], v["headers"], v["body"].encode())`)
 		runVectors(t, vs, "python3", writeFile(t, "a.py", code))
 	})
-	t.Run("python, webhooks.md", func(t *testing.T) {
-		t.Parallel()
-		code := strings.Replace(blocks(t, "docs/webhooks.md", "python")[0], `HTTPServer(("127.0.0.1", 9000), Hook).serve_forever()`, "pass", 1) +
-			fmt.Sprintf(readJSON, `verify(v["secret"], v["headers"], v["body"].encode())`)
-		runVectors(t, vs, "python3", writeFile(t, "b.py", code))
-	})
 	const readPHP = `
 foreach (json_decode(file_get_contents('php://stdin'), true) as $v) {
     echo %s($v['secret'], $v['headers'], $v['body']) ? "true\n" : "false\n";
 }
 `
-	for doc, name := range map[string]string{"README.md": "verified", "docs/webhooks.md": "verify"} {
-		t.Run("php, "+filepath.Base(doc), func(t *testing.T) {
-			t.Parallel()
-			runVectors(t, vs, "php", writeFile(t, "a.php", blocks(t, doc, "php")[0]+fmt.Sprintf(readPHP, name)))
-		})
-	}
+	t.Run("php, README", func(t *testing.T) {
+		t.Parallel()
+		runVectors(t, vs, "php", writeFile(t, "a.php", blocks(t, "README.md", "php")[0]+fmt.Sprintf(readPHP, "verified")))
+	})
 	const goMain = `
 func main() {
 	var vs []struct {

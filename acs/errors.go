@@ -34,6 +34,9 @@ var (
 	ErrSent = errors.New("request was sent to the device already")
 	// ErrQueueFull is a device that has MaxPendingPerDevice actions pending.
 	ErrQueueFull = errors.New("device has too many pending actions")
+	// ErrWebhookQueueFull is a client that has ServiceConfig.MaxWebhookQueue deliveries pending: what another action would have to tell
+	// has no room.
+	ErrWebhookQueueFull = errors.New("client has too many pending deliveries")
 	// ErrUnauthenticated is a token that is missing, unknown or expired.
 	ErrUnauthenticated = errors.New("token is missing, unknown or expired")
 	// ErrBlocked is a token of a blocked client.

@@ -23,9 +23,11 @@ const (
 	MaxTimeout     = 24 * time.Hour
 	// MaxPendingPerDevice bounds the queue of one device; ActionStore.CreateAction holds it.
 	MaxPendingPerDevice = 64
-	maxRouterID         = 256
-	maxClientRef        = 256
-	maxIdempotencyKey   = 255
+	// DefaultMaxWebhookQueue bounds the deliveries that wait for one client.
+	DefaultMaxWebhookQueue = 100_000
+	maxRouterID            = 256
+	maxClientRef           = 256
+	maxIdempotencyKey      = 255
 )
 
 // ServiceConfig is what a Service needs besides its store.
@@ -37,6 +39,9 @@ type ServiceConfig struct {
 	IdempotencyKey []byte
 	// RingEvery is the least time between two connection requests to a device, unless the first brought a session; 0 is 30 s.
 	RingEvery time.Duration
+	// MaxWebhookQueue is how many deliveries may be pending for a client before its new actions are refused with ErrWebhookQueueFull;
+	// 0 is DefaultMaxWebhookQueue. Actions that were accepted are told of all the same.
+	MaxWebhookQueue int
 }
 
 // Service is the northbound door: clients submit, follow and cancel actions, and see devices. It is safe for concurrent use.
@@ -47,6 +52,8 @@ type Service struct {
 	macKey  []byte
 	hub     hub
 	rings   *ringBook
+	// maxWebhookQueue is ServiceConfig.MaxWebhookQueue.
+	maxWebhookQueue int
 	// deadlines wakes the Sweeper when an action may be due earlier than it thinks.
 	deadlines chan struct{}
 }
@@ -56,6 +63,9 @@ func NewService(store Store, cfg ServiceConfig) (*Service, error) {
 	s := &Service{
 		store: store, log: cfg.Logger, metrics: cfg.Metrics, macKey: cfg.IdempotencyKey,
 		rings: newRingBook(cfg.RingEvery), deadlines: make(chan struct{}, 1),
+	}
+	if s.maxWebhookQueue = cfg.MaxWebhookQueue; s.maxWebhookQueue <= 0 {
+		s.maxWebhookQueue = DefaultMaxWebhookQueue
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -94,7 +104,8 @@ type Receipt struct {
 }
 
 // Submit accepts an action: when it returns without an error, the action is on disk and will end in exactly one final status.
-// Errors: *InvalidError, *ScopeError, ErrDeviceNotFound, *AmbiguousError, ErrIdempotencyReused, ErrUnavailable.
+// Errors: *InvalidError, *ScopeError, ErrDeviceNotFound, *AmbiguousError, ErrIdempotencyReused, ErrQueueFull,
+// ErrWebhookQueueFull, ErrUnavailable.
 func (s *Service) Submit(ctx context.Context, sub Submission) (Receipt, error) {
 	timeout, err := checkSubmission(&sub)
 	if err != nil {
@@ -131,6 +142,20 @@ func (s *Service) accept(ctx context.Context, a Action, sub *Submission, now tim
 	if idem.Key != "" {
 		idem.BodyMAC = s.bodyMAC(sub)
 	}
+	if err := s.roomToTell(ctx, a.Client); err != nil {
+		if idem.Key == "" || !errors.Is(err, ErrWebhookQueueFull) {
+			return Receipt{}, err
+		}
+		// A repeated request finds its receipt even now.
+		stored, repeatErr := s.store.Repeated(ctx, a.Client, idem)
+		switch {
+		case errors.Is(repeatErr, ErrNotFound):
+			return Receipt{}, err
+		case repeatErr != nil:
+			return Receipt{}, fmt.Errorf("find repeated action: %w", repeatErr)
+		}
+		return Receipt{Action: stored, Webhooks: countTold(endpoints), Existed: true}, nil
+	}
 	var out Outbox
 	if slices.ContainsFunc(endpoints, func(e webhook.Endpoint) bool { return EventTypes.Match(e.Events, wire.ActionAccepted) }) {
 		if out, err = s.outbox(ctx, &a, wire.ActionAccepted, webhook.NewID("evt_"), now); err != nil {
@@ -149,6 +174,18 @@ func (s *Service) accept(ctx context.Context, a Action, sub *Submission, now tim
 		s.rings.asked(stored.Device)
 	}
 	return Receipt{Action: stored, Webhooks: countTold(endpoints), Existed: existed}, nil
+}
+
+// roomToTell refuses what could only add to a queue that nobody empties.
+func (s *Service) roomToTell(ctx context.Context, client string) error {
+	n, err := s.store.QueueDepth(ctx, client)
+	if err != nil {
+		return fmt.Errorf("pending deliveries of client %s: %w", client, err)
+	}
+	if n >= s.maxWebhookQueue {
+		return ErrWebhookQueueFull
+	}
+	return nil
 }
 
 func countTold(endpoints []webhook.Endpoint) int {

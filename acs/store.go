@@ -43,6 +43,9 @@ type ActionStore interface {
 	// device has MaxPendingPerDevice pending actions, it returns ErrQueueFull: however many create at once, no more are ever
 	// there. An outbox may come with it.
 	CreateAction(ctx context.Context, a Action, i Idempotency, o Outbox) (stored Action, existed bool, err error)
+	// Repeated gives the action that CreateAction would give a second time for the key: ErrNotFound where there is none,
+	// ErrIdempotencyReused for another MAC.
+	Repeated(ctx context.Context, client string, i Idempotency) (Action, error)
 	// Action returns ErrNotFound where there is none.
 	Action(ctx context.Context, id Protocolo) (Action, error)
 	Actions(ctx context.Context, f ActionFilter) (page []Action, next string, err error)
@@ -129,6 +132,8 @@ type Store interface {
 	QuotaStore
 	// Endpoints is webhook.EndpointStore's: who is to be told.
 	Endpoints(ctx context.Context, client string) ([]webhook.Endpoint, error)
+	// QueueDepth is webhook.QueueStore's: how much waits to be delivered to the client.
+	QueueDepth(ctx context.Context, client string) (int, error)
 	// Ping fails where the store cannot take writes.
 	Ping(ctx context.Context) error
 }

@@ -46,6 +46,7 @@ var kinds = []kind{
 	{acs.ErrFinished, 409, wire.CodeFinished, "Already finished", "the action has its final status"},
 	{acs.ErrPastDeadline, 409, wire.CodeFinished, "Already finished", "the action's deadline is past"},
 	{acs.ErrQueueFull, 409, wire.CodeQueueFull, "Queue is full", fmt.Sprintf("the device has %d pending actions; wait for some to end, or cancel them", acs.MaxPendingPerDevice)},
+	{acs.ErrWebhookQueueFull, 507, wire.CodeWebhookQueueFull, "Too many webhooks wait", "more deliveries wait for your endpoints than there is room for; nothing was accepted, and nothing that waits is lost. GET /webhooks tells which endpoint is paused, failing, disabled or gone: resume it, or delete it"},
 	{webhook.ErrTooManyEndpoints, 409, wire.CodeTooManyWebhooks, "Too many webhooks", "the client has as many endpoints as it may have; delete one"},
 	{webhook.ErrRotating, 409, wire.CodeRotating, "Rotation under way", "the old secret still signs; POST /webhooks/{id}/rotate/promote ends its overlap, then rotate again"},
 	{acs.ErrExists, 409, wire.CodeExists, "Exists already", "another one has this name"},

@@ -26,13 +26,14 @@ const (
 	CodeRateLimited          = "rate_limited"           // 429; Retry-After
 	CodeInternal             = "internal"               // 500
 	CodeUnavailable          = "unavailable"            // 503; Retry-After
+	CodeWebhookQueueFull     = "webhook_queue_full"     // 507: too many deliveries wait for the client's endpoints
 )
 
 // Codes lists every code of a Problem.
 var Codes = []string{
 	CodeInvalidRequest, CodeUnauthenticated, CodeBlocked, CodeScope, CodeNotFound, CodeDeviceNotFound, CodeMethodNotAllowed,
 	CodeDeviceAmbiguous, CodeAlreadySent, CodeFinished, CodeQueueFull, CodeTooManyWebhooks, CodeRotating, CodeExists, CodeConflict, CodeBodyTooLarge, CodeUnsupportedMediaType,
-	CodeIdempotencyKeyReused, CodeRateLimited, CodeInternal, CodeUnavailable,
+	CodeIdempotencyKeyReused, CodeRateLimited, CodeInternal, CodeUnavailable, CodeWebhookQueueFull,
 }
 
 // Problem is the body of every refusal: RFC 9457 with a stable code.

@@ -129,6 +129,15 @@ func (db *DB) repeated(ctx context.Context, key idemKey, mac idemMAC) (acs.Actio
 	return db.Action(ctx, e.id)
 }
 
+// Repeated implements acs.ActionStore.
+func (db *DB) Repeated(ctx context.Context, client string, i acs.Idempotency) (acs.Action, error) {
+	if err := db.readable(ctx); err != nil {
+		return acs.Action{}, err
+	}
+	key, mac := hashIdempotency(client, i)
+	return db.repeated(ctx, key, mac)
+}
+
 func (g *group) idempotent(key idemKey) (idemEntry, bool) {
 	if e, ok := g.idem[key]; ok {
 		return e, true

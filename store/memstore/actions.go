@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,18 +55,8 @@ func (s *Store) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotenc
 	}
 	defer s.mu.Unlock()
 	now := s.now()
-	key := idempotencyKey{a.Client, i.Key}
-	if i.Key != "" {
-		if before, ok := s.idempotency[key]; ok && now.Sub(before.at) < acs.IdempotencyWindow {
-			if before.bodyMAC != i.BodyMAC {
-				return acs.Action{}, false, acs.ErrIdempotencyReused
-			}
-			stored, err := s.stored(before.action)
-			if err != nil {
-				return acs.Action{}, false, err
-			}
-			return cloneAction(stored), true, nil
-		}
+	if stored, err := s.repeated(a.Client, i, now); err == nil || !errors.Is(err, acs.ErrNotFound) {
+		return stored, err == nil, err
 	}
 	if !a.Status.Final() && s.pending(a.Device) >= acs.MaxPendingPerDevice {
 		return acs.Action{}, false, fmt.Errorf("device %s: %w", a.Device, acs.ErrQueueFull)
@@ -80,9 +71,34 @@ func (s *Store) CreateAction(ctx context.Context, a acs.Action, i acs.Idempotenc
 	stored := s.put(nil, a, o, now)
 	s.did(acs.AuditAction(ctx, &stored))
 	if i.Key != "" {
-		s.idempotency[key] = idempotent{bodyMAC: i.BodyMAC, action: a.ID, at: now}
+		s.idempotency[idempotencyKey{a.Client, i.Key}] = idempotent{bodyMAC: i.BodyMAC, action: a.ID, at: now}
 	}
 	return stored, false, nil
+}
+
+// repeated gives the action that an idempotency key made, acs.ErrNotFound where there is none.
+func (s *Store) repeated(client string, i acs.Idempotency, now time.Time) (acs.Action, error) {
+	before, ok := s.idempotency[idempotencyKey{client, i.Key}]
+	switch {
+	case !ok || now.Sub(before.at) >= acs.IdempotencyWindow:
+		return acs.Action{}, acs.ErrNotFound
+	case before.bodyMAC != i.BodyMAC:
+		return acs.Action{}, acs.ErrIdempotencyReused
+	}
+	stored, err := s.stored(before.action)
+	if err != nil {
+		return acs.Action{}, err
+	}
+	return cloneAction(stored), nil
+}
+
+// Repeated implements acs.ActionStore.
+func (s *Store) Repeated(ctx context.Context, client string, i acs.Idempotency) (acs.Action, error) {
+	if err := s.lock(ctx); err != nil {
+		return acs.Action{}, err
+	}
+	defer s.mu.Unlock()
+	return s.repeated(client, i, s.now())
 }
 
 // UpdateAction implements acs.ActionStore.

@@ -16,12 +16,29 @@ var createCases = []testCase{
 	{"create/with an outbox", (*env).createWithOutbox},
 	{"create/an id that is taken", (*env).createTaken},
 	{"idempotency/same request gives the first action", (*env).sameKeySameBody},
+	{"idempotency/a repetition is found without a new one", (*env).repeatedKey},
 	{"idempotency/other request is refused", (*env).sameKeyOtherBody},
 	{"idempotency/keys belong to clients", (*env).keysBelongToClients},
 	{"idempotency/a key lives 24 hours", (*env).keysLiveADay},
 	{"idempotency/64 racing requests make one action", (*env).racingKeys},
 	{"create/a device's queue has an end", (*env).queueEnds},
 	{"create/racing for the last places", (*env).racingForPlaces},
+}
+
+func (e *env) repeatedKey() {
+	key := acs.Idempotency{Key: "k", BodyMAC: "m"}
+	_, err := e.Repeated(e.ctx, "cli_1", key)
+	e.wantErr("nothing yet", err, acs.ErrNotFound)
+	a, _, err := e.CreateAction(e.ctx, e.action("cli_1", "cpe-1"), key, acs.Outbox{})
+	e.ok("create", err)
+	e.same("repeated", try(e.Repeated(e.ctx, "cli_1", key)).get(e, "repeated"), a)
+	_, err = e.Repeated(e.ctx, "cli_1", acs.Idempotency{Key: "k", BodyMAC: "n"})
+	e.wantErr("another body", err, acs.ErrIdempotencyReused)
+	_, err = e.Repeated(e.ctx, "cli_2", key)
+	e.wantErr("another client's", err, acs.ErrNotFound)
+	e.pass(acs.IdempotencyWindow)
+	_, err = e.Repeated(e.ctx, "cli_1", key)
+	e.wantErr("after a day", err, acs.ErrNotFound)
 }
 
 func (e *env) createStoresAll() {

@@ -23,12 +23,12 @@ func actAs(c echo.Context, who *acs.Client) {
 	r := c.Request()
 	id, _ := c.Get(keyRequestID).(string)
 	c.SetRequest(r.WithContext(acs.WithActor(r.Context(), acs.Actor{
-		Client: who.ID, ClientName: who.Name, Source: source(r), RequestID: id, Via: acs.ViaAPI,
+		Client: who.ID, ClientName: who.Name, Source: sourceOf(r), RequestID: id, Via: acs.ViaAPI,
 	})))
 }
 
-// source is the address that a request came from. What a proxy says of others is not believed.
-func source(r *http.Request) string {
+// sourceOf is the address that a request came from. What a proxy says of others is not believed.
+func sourceOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

@@ -90,7 +90,7 @@ func (a *API) log(c echo.Context, start time.Time, err error) {
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", clip(r.URL.Path, 200)), slog.String("route", c.Path()),
 		slog.Int("status", w.Status), slog.Int64("bytes", w.Size),
-		slog.Duration("duration", time.Since(start)), slog.String("remote", source(r)),
+		slog.Duration("duration", time.Since(start)), slog.String("remote", sourceOf(r)),
 		slog.String("request_id", c.Response().Header().Get("X-Request-Id")),
 	}
 	if who, ok := c.Get(keyClient).(string); ok {

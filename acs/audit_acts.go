@@ -117,7 +117,11 @@ func AuditToken(ctx context.Context, t *Token) []AuditAct {
 	if t.Fetched {
 		how = "fetched" // by the client itself, with its secret or key
 	}
-	return []AuditAct{act(ctx, AuditTokenMade, t.Client, t.Client, "expires_at", expires, "how", how)}
+	a := act(ctx, AuditTokenMade, t.Client, t.Client, "expires_at", expires, "how", how)
+	if t.Fetched && a.Actor.Client == "" {
+		a.Actor.Client = t.Client
+	}
+	return []AuditAct{a}
 }
 
 // AuditRevoked tells that all tokens of a client are revoked, how many that were.

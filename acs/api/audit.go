@@ -12,8 +12,9 @@ import (
 	"recado/acs/wire"
 )
 
-// Audit reads the record of who did what; *acs.Service is one.
+// Audit reads the record of who did what, and writes down what changes nothing else; *acs.Service is one.
 type Audit interface {
+	AppendAudit(ctx context.Context, acts ...acs.AuditAct) error
 	Audit(ctx context.Context, f acs.AuditFilter) ([]acs.AuditEntry, string, error)
 	AuditEnds(ctx context.Context) (acs.AuditEnds, error)
 }

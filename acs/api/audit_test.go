@@ -23,6 +23,7 @@ func TestAuditTellsWho(t *testing.T) {
 	s := newServer(t)
 	s.device(t, modem, "RTR-42")
 	erp := s.client(t, "erp", "actions", "webhooks", "devices:write", "parameters:dangerous")
+	other := s.client(t, "other", "webhooks")
 	do := func(method, path, token, body, id string) reply {
 		t.Helper()
 		return s.do(t, method, path, token, body, "X-Request-Id", id)
@@ -32,9 +33,14 @@ func TestAuditTellsWho(t *testing.T) {
 	do("POST", "/api/v1/protocols/"+receipt.Protocolo+"/cancel", erp.token, "", "req-2")
 	hook := as[wire.WebhookCreated](t, do("POST", "/api/v1/webhooks", erp.token, `{"url": "https://hooks.example/canary", "secret": "canary-canary-canary"}`, "req-3"), 201)
 	do("PATCH", "/api/v1/webhooks/"+hook.ID, erp.token, `{"active": false, "events": ["action.*"]}`, "req-4")
+	shown := as[wire.WebhookSecret](t, do("POST", "/api/v1/webhooks/"+hook.ID+"/secret", erp.token, "", "req-4a"), 200)
+	if shown.Secret == "" {
+		t.Error("no secret was shown")
+	}
 	do("PUT", "/api/v1/devices/"+modem, erp.token, `{"city": "canary", "cwmp_auth": {"username": "canary", "password": "canary"}}`, "req-5")
 	do("PATCH", "/api/v1/clients/"+erp.id, s.admin, `{"blocked": true}`, "req-6")
 	do("POST", "/api/v1/clients/"+erp.id+"/tokens", s.admin, "", "req-7")
+	do("POST", "/api/v1/webhooks/"+hook.ID+"/secret", other.token, "", "req-9") // refused
 	do("DELETE", "/api/v1/webhooks/wh_0", erp.token, "", "req-8") // refused
 
 	root := s.actorID(t)
@@ -61,6 +67,7 @@ func TestAuditTellsWho(t *testing.T) {
 		{"req-3", erp.id, "erp", "webhook.registered", hook.ID, `{"host":"hooks.example"}`},
 		{"req-4", erp.id, "erp", "webhook.changed", hook.ID, `{"fields":"events"}`},
 		{"req-4", erp.id, "erp", "webhook.state", hook.ID, `{"from":"active","to":"paused"}`},
+		{"req-4a", erp.id, "erp", "webhook.secret_shown", hook.ID, `null`},
 		{"req-5", erp.id, "erp", "device.facts", modem, `{"fields":"city,cwmp_auth"}`},
 		{"req-6", root, "root", "client.blocked", erp.id, `null`},
 		{"req-7", root, "root", "token.made", erp.id, `{"expires_at":"never"}`},

@@ -72,6 +72,10 @@ func (a *API) webhookSecret(c echo.Context, who acs.Client) error {
 		}
 		w.OldSecret, w.OldStandardSecret, w.OldSecretUntil = old.Text(), old.Standard(), wire.TimePtr(e.OldSecretUntil)
 	}
+	// It is written down first: no secret goes out unseen.
+	if err := a.cfg.Audit.AppendAudit(c.Request().Context(), acs.AuditSecret(c.Request().Context(), &e)); err != nil {
+		return err
+	}
 	return c.JSON(http.StatusOK, w)
 }
 

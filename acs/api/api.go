@@ -48,9 +48,11 @@ type Clients interface {
 	RevokeTokens(ctx context.Context, id string) error
 }
 
-// Auth tells whose a token is; *acs.Service is one.
+// Auth tells whose a token is, and gives tokens to clients that prove who they are; *acs.Service is one.
 type Auth interface {
 	Authenticate(ctx context.Context, token string) (acs.Client, error)
+	FetchToken(ctx context.Context, clientID, secret string) (acs.FetchedToken, error)
+	ExchangeJWT(ctx context.Context, text string) (acs.FetchedToken, error)
 }
 
 // Endpoints manages webhook endpoints; *webhook.Service is one.
@@ -134,6 +136,7 @@ type API struct {
 	cfg    Config
 	echo   *echo.Echo
 	limits *limiter
+	tokens *throttle
 }
 
 var _ http.Handler = (*API)(nil)
@@ -146,7 +149,7 @@ func New(cfg Config) (*API, error) {
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, ReadTimeout)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, wire.MaxWaitSeconds*time.Second)
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
-	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(cfg.Quota, maxLimited)}
+	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(cfg.Quota, maxLimited), tokens: newThrottle(maxThrottled)}
 	a.echo.HTTPErrorHandler = a.refuse
 	a.echo.Pre(a.observe)
 	for _, r := range a.routes() {

@@ -137,6 +137,10 @@ func (a *API) refuse(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	if o := (*oauthError)(nil); errors.As(err, &o) {
+		a.refuseToken(o, c)
+		return
+	}
 	p := problemOf(err)
 	p.Type = "urn:recado:problem:" + p.Code
 	p.RequestID, _ = c.Get(keyRequestID).(string)

@@ -34,3 +34,21 @@ func WaitOf(err error) time.Duration { return err.(*limitError).wait } //nolint:
 
 // Remembered is how many clients the limiter remembers.
 func Remembered(l *limiter) int { return len(l.by) }
+
+// Throttle is what bounds tries to get a token.
+type Throttle = throttle
+
+// NewThrottle makes a throttle that remembers so many buckets.
+var NewThrottle = newThrottle
+
+// Begin and End are around a try.
+var (
+	Begin = (*throttle).begin
+	End   = (*throttle).end
+)
+
+// Known tells whether a try's client got in from its address before.
+func Known(y try) bool { return y.known }
+
+// Throttled is how many buckets the throttle remembers.
+func Throttled(t *throttle) int { return len(t.young) + len(t.old) }

@@ -108,8 +108,12 @@ func (s *server) do(t testing.TB, method, path, token, body string, headers ...s
 	if w.Header().Get("X-Request-Id") == "" {
 		t.Errorf("%s %s: the reply has no X-Request-Id", method, path)
 	}
-	if w.Code >= 400 && w.Header().Get("Content-Type") != wire.ProblemType {
-		t.Errorf("%s %s: reply %d is %q, want %s", method, path, w.Code, w.Header().Get("Content-Type"), wire.ProblemType)
+	refusal := wire.ProblemType
+	if bare, _, _ := strings.Cut(path, "?"); strings.HasSuffix(bare, "/token/oauth") || strings.HasSuffix(bare, "/token") {
+		refusal = "application/json" // RFC 6749 section 5.2
+	}
+	if w.Code >= 400 && w.Header().Get("Content-Type") != refusal {
+		t.Errorf("%s %s: reply %d is %q, want %s", method, path, w.Code, w.Header().Get("Content-Type"), refusal)
 	}
 	checkExchange(t, r, []byte(body), w)
 	return reply{w.Code, w.Header(), w.Body.Bytes()}

@@ -208,6 +208,8 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.Client{},
 		wire.ClientCreated{},
 		wire.TokenCreated{},
+		wire.AccessToken{},
+		wire.TokenRefusal{},
 		wire.AuditEntry{},
 		wire.AuditActor{},
 		wire.AuditMark{},
@@ -231,6 +233,9 @@ func TestSchemasFitTypes(t *testing.T) {
 		}
 	}
 	for name, ref := range d.doc.Components.Schemas {
+		if name == "TokenRequest" {
+			continue // read field by field, so that what is not known can be passed over
+		}
 		if isObject := ref.Value.Type.Is("object") || len(ref.Value.AllOf) > 0; isObject && !seen[name] && !strings.HasSuffix(name, "List") {
 			t.Errorf("schema %s is compared with no type", name)
 		}

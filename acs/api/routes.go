@@ -10,6 +10,9 @@ import (
 
 const base = "/api/v1"
 
+// base2 is where clients of IXC ACS look for some calls.
+const base2 = "/api/v2"
+
 // handler answers a request of a client.
 type handler func(c echo.Context, who acs.Client) error
 
@@ -66,6 +69,9 @@ func (a *API) routes() []route {
 		{post, base + "/clients/:id/tokens", acs.ScopeAdmin, a.createToken},
 		{del, base + "/clients/:id/tokens", acs.ScopeAdmin, a.revokeTokens},
 
+		{post, base + "/token/oauth", open, a.fetchToken},
+		{post, base2 + "/token/oauth", open, a.fetchToken},
+		{get, base + "/token", open, a.exchangeJWT},
 		{get, base + "/audit", acs.ScopeAdmin, a.listAudit},
 		{get, base + "/audit/ends", acs.ScopeAdmin, a.auditEnds},
 

@@ -62,12 +62,17 @@ func TestEveryRouteAsksForToken(t *testing.T) {
 			if got.code != 200 {
 				t.Errorf("%s: got %d, want 200 without a token", r.Path, got.code)
 			}
+		case "/api/v1/token/oauth", "/api/v2/token/oauth", "/api/v1/token":
+			open++
+			if got.code != 400 {
+				t.Errorf("%s: got %d, want 400 for the query", r.Path, got.code)
+			}
 		default:
 			got.problem(t, 401, wire.CodeUnauthenticated)
 		}
 	}
-	if open != 4 {
-		t.Errorf("got %d open routes, want 4", open)
+	if open != 7 {
+		t.Errorf("got %d open routes, want 7", open)
 	}
 }
 

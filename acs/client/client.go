@@ -23,6 +23,7 @@ const maxReply = 64 << 20
 type Client struct {
 	url       string
 	token     string
+	source    *tokenSource // nil: token is what there is
 	http      *http.Client
 	userAgent string
 }
@@ -124,7 +125,24 @@ func (c *Client) call(ctx context.Context, r request, out any) (http.Header, err
 	return res.Header, nil
 }
 
+// send makes a request; where a fetched token is refused, once more with a new one.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	token, err := c.bearer(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.sendAs(ctx, r, token)
+	if err != nil || res.StatusCode != http.StatusUnauthorized || c.source == nil {
+		return res, err
+	}
+	_ = res.Body.Close()
+	if token, err = c.bearer(ctx, token); err != nil {
+		return nil, err
+	}
+	return c.sendAs(ctx, r, token)
+}
+
+func (c *Client) sendAs(ctx context.Context, r request, token string) (*http.Response, error) {
 	var body io.Reader
 	if r.in != nil {
 		b, err := json.Marshal(r.in)
@@ -143,8 +161,8 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	req.Header.Set("User-Agent", c.userAgent)
 	req.Header.Set("Accept", "application/json, "+wire.ProblemType)
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

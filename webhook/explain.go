@@ -79,8 +79,8 @@ const (
 
 // Explanation says why a receiver takes a request or refuses it.
 type Explanation struct {
-	// Accepted is whether a receiver that checks as documented takes the request: a signature is right, and where that is the
-	// standard one, its timestamp is within Tolerance.
+	// Accepted is whether a receiver that checks as documented takes the request: the standard signature is right, and its
+	// timestamp within Tolerance; where none of its headers was given, the body signature is right.
 	Accepted bool
 	Matches  []Match
 	// Age is Received.At less webhook-timestamp, negative where the timestamp is ahead; nil where that cannot be read.
@@ -197,7 +197,9 @@ func (x *examination) run() error {
 		x.bodySignature(bodyName)
 	}
 	// Where only the body signature was given, it alone is asked about.
-	if !body || x.hasStandard() {
+	if body && !x.hasStandard() {
+		x.result.Accepted = x.matched(SchemeBody)
+	} else {
 		x.standard()
 	}
 	x.result.Findings = slices.Compact(x.result.Findings)
@@ -278,7 +280,6 @@ func (x *examination) bodySignature(name string) {
 	for _, k := range x.keys {
 		if given.canonical(k.bodyMAC(x.received.Body)) {
 			x.result.Matches = append(x.result.Matches, Match{SchemeBody, name, k.old})
-			x.result.Accepted = true
 		}
 	}
 	if !x.matched(SchemeBody) {

@@ -87,6 +87,11 @@ func TestExplainRight(t *testing.T) {
 	if x.Age == nil || x.Age.Abs() > time.Minute {
 		t.Errorf("age: got %v, want about 0", x.Age)
 	}
+	// Beside a standard signature that is not right, a body signature that is proves too little: it says nothing of the time.
+	late := h.Clone()
+	if x = explained(t, s, e, late, someBody, now.Add(time.Hour)); x.Accepted || len(x.Matches) != 3 || len(x.Findings) != 1 {
+		t.Errorf("an hour late: got %+v, want matches, and refused", x)
+	}
 	// The body signature alone is enough, where it alone is asked about.
 	only := http.Header{}
 	only.Set("X-Signature", fresh.BodySignature([]byte(someBody)))

@@ -34,6 +34,7 @@ type cli struct {
 	Set     setCmd     `cmd:"" help:"Set parameters of a device."`
 	Status  statusCmd  `cmd:"" help:"Show where a request is."`
 	Devices devicesCmd `cmd:"" help:"List devices, or show one."`
+	Webhook webhookCmd `cmd:"" help:"Manage webhook endpoints: where results are told."`
 	Client  clientCmd  `cmd:"" help:"Manage API clients (needs an admin token)."`
 
 	Dump    dumpCmd    `cmd:"" help:"Print what a store holds, secrets left out; the server must not be running."`
@@ -125,7 +126,7 @@ func commandOf(args []string) string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return ""
 	}
-	for _, name := range []string{"serve", "demo", "simulate", "listen", "reboot", "set", "status", "devices", "client", "dump", "version"} {
+	for _, name := range []string{"serve", "demo", "simulate", "listen", "reboot", "set", "status", "devices", "webhook", "client", "dump", "version"} {
 		if args[0] == name {
 			return name + " "
 		}

@@ -93,3 +93,13 @@ func (db *DB) CopyDevices(to string) error {
 func MarshalAction(a *acs.Action) ([]byte, error) { return marshalAction(a, "") }
 
 var KnownShapes = knownShapes
+
+// CancelBatch is how many deliveries are cancelled at once.
+const CancelBatch = cancelBatch
+
+// Left counts the deleted endpoints whose deliveries are not all cancelled.
+func (db *DB) Left() int {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return len(db.left)
+}

@@ -179,6 +179,9 @@ func (w *walker) at() time.Time {
 func (w *walker) letPass() {
 	if w.exact() {
 		w.pass(pick(w, time.Millisecond, time.Second, time.Minute, time.Minute, 20*time.Minute, 3*time.Hour))
+		if w.chance(20) {
+			w.pass(webhook.DisableAfter)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ func (w *walker) someDeliveries(event webhook.Event) []webhook.Delivery {
 		}
 		d := w.deliveries(event, webhook.Endpoint{ID: to, Client: event.Client})[0]
 		d.OrderKey = pick(w, "", "x", "y", event.Device)
+		d.Priority = pick(w, webhook.PriorityNormal, webhook.PriorityNormal, webhook.PriorityLow, webhook.PriorityHigh)
 		if w.chance(3) {
 			d.NextAt = w.at()
 		}

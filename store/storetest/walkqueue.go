@@ -11,7 +11,7 @@ import (
 )
 
 func (w *walker) createEndpoint() {
-	if len(w.hooks) > 30 && !w.chance(5) {
+	if len(w.hooks) > 10 && !w.chance(8) {
 		return
 	}
 	ep := webhook.Endpoint{
@@ -32,7 +32,8 @@ func (w *walker) updateEndpoint() {
 	if !ok {
 		ep.ID = id // it was deleted
 	}
-	ep.State = pick(w, webhook.EndpointActive, webhook.EndpointActive, webhook.EndpointActive, webhook.EndpointPaused, webhook.EndpointFailing)
+	ep.State = pick(w, webhook.EndpointActive, webhook.EndpointActive, ep.State, webhook.EndpointPaused, webhook.EndpointFailing,
+		webhook.EndpointDisabled)
 	ep.HoldUntil = pick(w, time.Time{}, time.Time{}, w.at())
 	ep.Concurrency = w.IntN(4)
 	if w.chance(6) {
@@ -40,6 +41,7 @@ func (w *walker) updateEndpoint() {
 	}
 	both(w, "update endpoint", func(s Store) (webhook.Endpoint, error) { return s.UpdateEndpoint(w.ctx, ep) })
 	client := pick(w, "", w.aClient())
+	both(w, "queue depth of "+client, func(s Store) (int, error) { return s.QueueDepth(w.ctx, client) })
 	both(w, "endpoints of "+client, func(s Store) ([]webhook.Endpoint, error) { return s.Endpoints(w.ctx, client) })
 }
 
@@ -63,7 +65,16 @@ func (w *walker) addEvent() {
 
 // claimSome claims all there is, so that it does not matter whose turn it is. The tokens are each store's own.
 func (w *walker) claimSome() {
-	l := webhook.ClaimLimits{Total: 10_000, PerEndpoint: 1 + w.IntN(4), Lease: time.Hour}
+	l := webhook.ClaimLimits{Total: 10_000, PerEndpoint: 1 + w.IntN(4), Reserved: w.IntN(3), Lease: time.Hour}
+	if w.chance(4) { // some endpoints are at the end of their pace
+		again, unlucky := w.at(), w.IntN(4)
+		l.Allow = func(ep webhook.Endpoint) time.Time {
+			if int(ep.ID[len(ep.ID)-1])%4 == unlucky {
+				return again
+			}
+			return time.Time{}
+		}
+	}
 	if w.exact() {
 		l.Lease = pick(w, time.Second, time.Minute, time.Hour)
 	}
@@ -100,28 +111,55 @@ func (w *walker) recordHeld(i int) {
 	if !w.chance(20) {
 		w.held = slices.Delete(w.held, i, i+1)
 	}
-	a := webhook.Attempt{At: w.now(), Duration: time.Duration(w.IntN(1000)) * time.Millisecond, Status: 200, Response: "ok"}
-	s := webhook.Settlement{State: webhook.DeliveryDelivered}
-	if w.chance(2) {
-		a.Status, a.Class, a.Error = 503, webhook.ErrorStatus, "HTTP 503"
-		s.State = pick(w, webhook.DeliveryDead, webhook.DeliveryPending, webhook.DeliveryPending)
-		s.NextAt, s.KeepTries = w.at(), w.chance(4)
-		if w.chance(4) {
-			s.HoldEndpoint = w.at()
-		}
-		if w.chance(8) {
-			s.EndpointState, s.StateReason = pick(w, webhook.EndpointFailing, webhook.EndpointGone), "failed"
-		}
-	}
+	a, s := w.outcome(l.store)
 	became, errStore := w.RecordAttempt(w.ctx, l.store, a, s)
 	wantBecame, errModel := w.model.RecordAttempt(w.ctx, l.model, a, s)
 	if g, m := classOf(errStore), classOf(errModel); g != m {
 		w.Fatalf("record attempt: got error %v, want %v", errStore, errModel)
 	}
 	w.same("state that the attempt brought the endpoint to", became, wantBecame)
+	if s.Outbox != nil {
+		w.posted(acs.Outbox{Events: s.Outbox.Events, Deliveries: s.Outbox.Deliveries})
+	}
 	id := l.store.Delivery.ID
 	both(w, "delivery after an attempt", func(s Store) (webhook.Delivery, error) { return s.Delivery(w.ctx, id) })
 	both(w, "attempts after one", func(s Store) ([]webhook.Attempt, error) { return s.Attempts(w.ctx, id) })
+}
+
+// down reports whether an endpoint's receiver is not there: for hundreds of steps on end, so that breakers open and close.
+func (w *walker) down(endpoint string) bool {
+	return (int(endpoint[len(endpoint)-1])+w.step/500)%2 == 0
+}
+
+func (w *walker) outcome(l webhook.Lease) (webhook.Attempt, webhook.Settlement) {
+	a := webhook.Attempt{
+		At: w.now(), Duration: time.Duration(w.IntN(1000)) * time.Millisecond, Probe: l.Probe, Status: 200, Response: "ok",
+	}
+	s := webhook.Settlement{State: webhook.DeliveryDelivered}
+	switch {
+	case w.down(l.Endpoint.ID) && !w.chance(30):
+		a.Status, a.Response = 0, ""
+		a.Class = pick(w, webhook.ErrorConnect, webhook.ErrorTimeout, webhook.ErrorDNS, webhook.ErrorInternal)
+	case w.chance(2):
+		a.Status, a.Class, a.Error = 503, webhook.ErrorStatus, "HTTP 503"
+	default:
+		return a, s
+	}
+	s.State = pick(w, webhook.DeliveryDead, webhook.DeliveryPending, webhook.DeliveryPending)
+	s.NextAt, s.KeepTries, s.KeepHealth = w.at(), l.Probe || w.chance(4), w.chance(20)
+	if w.chance(4) {
+		s.HoldEndpoint = w.at()
+	}
+	if w.chance(4) {
+		s.EndpointState, s.StateReason = webhook.EndpointDisabled, "failed"
+		if w.chance(6) {
+			s.EndpointState = webhook.EndpointGone
+		}
+		event := w.event(l.Endpoint.Client, "")
+		event.SequenceAt = 0
+		s.Outbox = &webhook.Outbox{Events: []webhook.Event{event}, Deliveries: w.someDeliveries(event)}
+	}
+	return a, s
 }
 
 func (w *walker) redeliverOne() {

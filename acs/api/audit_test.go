@@ -41,7 +41,7 @@ func TestAuditTellsWho(t *testing.T) {
 	do("PATCH", "/api/v1/clients/"+erp.id, s.admin, `{"blocked": true}`, "req-6")
 	do("POST", "/api/v1/clients/"+erp.id+"/tokens", s.admin, "", "req-7")
 	do("POST", "/api/v1/webhooks/"+hook.ID+"/secret", other.token, "", "req-9") // refused
-	do("DELETE", "/api/v1/webhooks/wh_0", erp.token, "", "req-8") // refused
+	do("DELETE", "/api/v1/webhooks/wh_0", erp.token, "", "req-8")               // refused
 
 	root := s.actorID(t)
 	got := s.audit(t, "?order=oldest")

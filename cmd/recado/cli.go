@@ -36,6 +36,7 @@ type cli struct {
 	Devices devicesCmd `cmd:"" help:"List devices, or show one."`
 	Webhook webhookCmd `cmd:"" help:"Manage webhook endpoints: where results are told."`
 	Client  clientCmd  `cmd:"" help:"Manage API clients (needs an admin token)."`
+	Audit   auditCmd   `cmd:"" help:"Show and check the record of who did what."`
 
 	Dump    dumpCmd    `cmd:"" help:"Print what a store holds, secrets left out; the server must not be running."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -126,7 +127,7 @@ func commandOf(args []string) string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return ""
 	}
-	for _, name := range []string{"serve", "demo", "simulate", "listen", "reboot", "set", "status", "devices", "webhook", "client", "dump", "version"} {
+	for _, name := range []string{"serve", "demo", "simulate", "listen", "reboot", "set", "status", "devices", "webhook", "client", "audit", "dump", "version"} {
 		if args[0] == name {
 			return name + " "
 		}

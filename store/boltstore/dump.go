@@ -184,7 +184,7 @@ func quoted(s string) json.RawMessage {
 	return text
 }
 
-// dumpedAct is an entry of the audit record, with the names that the API has for its fields.
+// dumpedAct is an entry of the audit record, with the names that the API has for its fields, but for sha256, its hash: "hash" is what secrets are kept as.
 type dumpedAct struct {
 	Time  time.Time `json:"time"`
 	Actor struct {
@@ -198,7 +198,7 @@ type dumpedAct struct {
 	Object  string            `json:"object"`
 	Client  string            `json:"client,omitempty"`
 	Details map[string]string `json:"details,omitempty"`
-	Hash    string            `json:"hash"`
+	Hash    string            `json:"sha256"`
 }
 
 func showAudit(k, v []byte) json.RawMessage {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"flag"
+	"fmt"
 	"sync"
 
 	"recado/acs"
@@ -49,8 +50,9 @@ func (e *env) raceVerdicts() {
 }
 
 func (e *env) raceUpdate() {
-	for range min(*rounds, 100) {
-		a := e.create(e.action("cli_1", "cpe-1"))
+	for round := range min(*rounds, 100) {
+		// An update that wins leaves its action pending: a device of its own each, so that no queue fills.
+		a := e.create(e.action("cli_1", fmt.Sprint("cpe-", round)))
 		final, o := e.verdict(a, acs.StatusSuccess)
 		var (
 			wg              sync.WaitGroup

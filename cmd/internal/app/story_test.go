@@ -103,7 +103,8 @@ func (p *play) start(change func(*cwmptest.Config)) {
 	defer cancel()
 	for {
 		d, err := p.api.Device(ctx, id)
-		if err == nil && d.Reported != nil {
+		// What is asked while its first session lasts would go out in that.
+		if n := p.device.Sessions(); err == nil && d.Reported != nil && n.Ended+n.Failed > 0 {
 			return
 		}
 		select {

@@ -226,7 +226,7 @@ func (x *examination) standard() {
 			x.headerMissing(h.name)
 			ok = false
 		case err != nil:
-			x.result.found(FindingHeaderRepeated, fmt.Sprintf("%s came %d times", h.name, len(x.received.Headers.Values(h.name))),
+			x.result.found(FindingHeaderRepeated, h.name+" came several times, or is several values joined",
 				"each header comes once; several signatures are in one header, separated by spaces. Look for a proxy or a framework that doubles headers, or joins them.")
 			ok = false
 		default:
@@ -271,7 +271,7 @@ func (x *examination) bodySignature(name string) {
 		x.headerMissing(name)
 		return
 	case err != nil:
-		x.result.found(FindingHeaderRepeated, fmt.Sprintf("%s came %d times", name, len(x.received.Headers.Values(name))),
+		x.result.found(FindingHeaderRepeated, name+" came several times, or is several values joined",
 			"it comes once, with one signature.")
 		return
 	}

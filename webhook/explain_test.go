@@ -152,7 +152,8 @@ func TestExplainMistakes(t *testing.T) {
 		{"no id", e, drop("webhook-id"), "", webhook.FindingHeaderMissing, []string{"webhook-id is missing", "proxy"}},
 		{"no timestamp", e, drop("webhook-timestamp"), "", webhook.FindingHeaderMissing, []string{"webhook-timestamp is missing"}},
 		{"no signature", e, drop("webhook-signature"), "", webhook.FindingHeaderMissing, []string{"webhook-signature is missing"}},
-		{"signature twice", e, twice, "", webhook.FindingHeaderRepeated, []string{"came 2 times"}},
+		{"signature twice", e, twice, "", webhook.FindingHeaderRepeated, []string{"came several times"}},
+		{"two signatures joined", e, sig("v1,AAAA, v1," + b64(sum(key, content))), "", webhook.FindingHeaderRepeated, []string{"joined"}},
 
 		{"text with prefix", e, v1(text, content), "", webhook.FindingWrongKey, []string{"with whsec_", "decode the rest as base64"}},
 		{"text without prefix", e, v1(std, content), "", webhook.FindingWrongKey, []string{"text that follows whsec_"}},

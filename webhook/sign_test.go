@@ -134,6 +134,7 @@ func TestVerifyReasons(t *testing.T) {
 		{"no signature", edit("webhook-signature", ""), "", webhook.ErrHeaderMissing},
 		{"no headers", http.Header{}, "", webhook.ErrHeaderMissing},
 		{"two ids", twice, "", webhook.ErrHeaderInvalid},
+		{"two signatures joined", edit("webhook-signature", sig+", "+sig), "", webhook.ErrHeaderInvalid},
 		{"time in words", edit("webhook-timestamp", "noon"), "", webhook.ErrHeaderInvalid},
 		{"time with a plus", edit("webhook-timestamp", "+1800000000"), "", webhook.ErrHeaderInvalid},
 		{"time below zero", edit("webhook-timestamp", "-1"), "", webhook.ErrHeaderInvalid},

@@ -86,6 +86,9 @@ func single(h http.Header, name string) (string, error) {
 		return "", fmt.Errorf("%w: %s", ErrHeaderMissing, name)
 	case len(v) > 1:
 		return "", fmt.Errorf("%w: %s came %d times", ErrHeaderInvalid, name, len(v))
+	case strings.Contains(v[0], ", "):
+		// A proxy joins two headers so; none of Recado's has that in it.
+		return "", fmt.Errorf("%w: %s is several values, joined", ErrHeaderInvalid, name)
 	}
 	return v[0], nil
 }

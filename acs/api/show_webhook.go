@@ -56,9 +56,9 @@ func (a *API) endpointCreated(ctx context.Context, e *webhook.Endpoint) (wire.We
 	return w, err
 }
 
-// signingExample signs what a test would send to the endpoint.
+// signingExample signs what a test would send to the endpoint, as if at its registration or rotation.
 func (a *API) signingExample(ctx context.Context, e *webhook.Endpoint, secret webhook.Secret) (wire.SigningExample, error) {
-	event, body, err := a.cfg.Webhooks.Sample(ctx, *e, e.CreatedAt)
+	event, body, err := a.cfg.Webhooks.Sample(ctx, *e, e.UpdatedAt)
 	if err != nil {
 		return wire.SigningExample{}, fmt.Errorf("example of endpoint %s: %w", e.ID, err)
 	}
@@ -66,10 +66,10 @@ func (a *API) signingExample(ctx context.Context, e *webhook.Endpoint, secret we
 	if err != nil {
 		return wire.SigningExample{}, fmt.Errorf("key of endpoint %s: %w", e.ID, err)
 	}
-	at := strconv.FormatInt(e.CreatedAt.Unix(), 10)
+	at := strconv.FormatInt(e.UpdatedAt.Unix(), 10)
 	x := wire.SigningExample{
 		ID: event.ID, Timestamp: at, Body: string(body), SignedContent: event.ID + "." + at + "." + string(body),
-		KeyHex: hex.EncodeToString(key), Signature: secret.Signature(event.ID, e.CreatedAt, body),
+		KeyHex: hex.EncodeToString(key), Signature: secret.Signature(event.ID, e.UpdatedAt, body),
 	}
 	if e.BodySignatureHeader != "" {
 		x.BodySignatureHeader, x.BodySignature = e.BodySignatureHeader, secret.BodySignature(body)

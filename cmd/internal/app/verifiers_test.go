@@ -96,6 +96,7 @@ func signedCases(t *testing.T) []signedCase {
 	standard("time in other digits", false, 0, by(s), one, set(1, "١٧٩٥٦١٩٢٧٤"))
 	for i, name := range []string{"id", "timestamp", "signature"} {
 		standard("no "+name, false, 0, by(s), one, func(c *signedCase) { c.headers = append(c.headers[:i:i], c.headers[i+1:]...) })
+		standard("two of the "+name+", joined", false, 0, by(s), one, edit(i, func(v string) string { return v + ", " + v }))
 		standard("twice the "+name, false, 0, by(s), one, func(c *signedCase) { c.headers = append(c.headers, c.headers[i]) })
 	}
 	plain := func(name string, want bool, value string, secrets []string) {

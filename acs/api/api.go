@@ -137,6 +137,8 @@ type API struct {
 	echo   *echo.Echo
 	limits *limiter
 	tokens *throttle
+	// natural is what the lists of IXC ACS are made of.
+	natural *naturalLists
 }
 
 var _ http.Handler = (*API)(nil)
@@ -149,7 +151,7 @@ func New(cfg Config) (*API, error) {
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, ReadTimeout)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, wire.MaxWaitSeconds*time.Second)
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
-	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(cfg.Quota, maxLimited), tokens: newThrottle(maxThrottled)}
+	a := &API{cfg: cfg, echo: echo.New(), limits: newLimiter(cfg.Quota, maxLimited), tokens: newThrottle(maxThrottled), natural: newNaturalLists()}
 	a.echo.HTTPErrorHandler = a.refuse
 	a.echo.Pre(a.observe)
 	for _, r := range a.routes() {

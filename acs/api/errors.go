@@ -144,6 +144,7 @@ func (a *API) refuse(err error, c echo.Context) {
 	p := problemOf(err)
 	p.Type = "urn:recado:problem:" + p.Code
 	p.RequestID, _ = c.Get(keyRequestID).(string)
+	p.Message = message(&p)
 	h := c.Response().Header()
 	if p.RetryAfterSeconds > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfterSeconds))
@@ -168,6 +169,18 @@ func (a *API) refuse(err error, c echo.Context) {
 	h.Del("Etag")
 	// A client that is gone cannot be told.
 	_ = c.Blob(p.Status, wire.ProblemType, append(body, '\n'))
+}
+
+// message is the problem in one sentence.
+func message(p *wire.Problem) string {
+	text := p.Title
+	if p.Detail != "" {
+		text = p.Detail
+	}
+	if p.Field != "" {
+		text = p.Field + ": " + text
+	}
+	return text
 }
 
 func asPanic(err error) (*panicError, bool) {

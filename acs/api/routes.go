@@ -69,6 +69,10 @@ func (a *API) routes() []route {
 		{post, base + "/clients/:id/tokens", acs.ScopeAdmin, a.createToken},
 		{del, base + "/clients/:id/tokens", acs.ScopeAdmin, a.revokeTokens},
 
+		{get, base + "/devices/views/natural", acs.ScopeDevicesRead, a.naturalView},
+		{get, base2 + "/devices/views/natural", acs.ScopeDevicesRead, a.naturalView},
+		{post, base2 + "/devices/:serial/parameters/update", acs.ScopeActions, a.updateParametersV2},
+
 		{post, base + "/token/oauth", open, a.fetchToken},
 		{post, base2 + "/token/oauth", open, a.fetchToken},
 		{get, base + "/token", open, a.exchangeJWT},

@@ -43,6 +43,8 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Code   string `json:"code"`
+	// Message says all in one sentence, for clients that look at the status and at this.
+	Message string `json:"message,omitempty"`
 	// Field is where in the request the trouble is: a JSON path such as "parameters[2].value" or parameters["Device.X"], by the
 	// form that was sent, or the name of a query parameter or header.
 	Field string `json:"field,omitempty"`

@@ -25,14 +25,14 @@ func (d *Delivery) PutOff(next time.Time, e *Endpoint, now time.Time) {
 	}
 }
 
-// DueAt is when a pending delivery of e is due: NextAt, or at once where e was released after that was set.
+// DueAt is when a pending delivery of e is due: NextAt, or ever since it was made where e was released after NextAt was set.
 func (d *Delivery) DueAt(e *Endpoint) time.Time {
 	set := d.PutOffAt
 	if set.IsZero() {
 		set = d.CreatedAt
 	}
-	if set.Before(e.ReleasedAt) && set.Before(d.NextAt) {
-		return set
+	if set.Before(e.ReleasedAt) && d.CreatedAt.Before(d.NextAt) {
+		return d.CreatedAt
 	}
 	return d.NextAt
 }

@@ -38,10 +38,10 @@ type pending struct {
 	index, inLine int // in the heap of its place; in order's heap
 }
 
-// due is webhook.Delivery.DueAt.
+// due is webhook.Delivery.DueAt, as far as that is not past.
 func (p *pending) due() int64 {
 	if p.setAt < p.q.releasedAt {
-		return min(p.setAt, p.nextAt)
+		return math.MinInt64
 	}
 	return p.nextAt
 }
@@ -98,7 +98,7 @@ func (o *outgoing) put(key string, d *webhook.Delivery, e *webhook.Endpoint) {
 	if q == nil {
 		q = &endpointQueue{
 			endpoint: d.Endpoint, client: e.Client, orders: make(map[string]*orderQueue),
-			active: e.State == webhook.EndpointActive, releasedAt: unixNano(e.ReleasedAt),
+			active: e.State == webhook.EndpointActive, releasedAt: nanos(e.ReleasedAt),
 		}
 		o.queues[q.endpoint] = q
 		i, _ := slices.BinarySearch(o.ids, q.endpoint)
@@ -150,7 +150,7 @@ func (q *endpointQueue) wait(p *pending) {
 // turn follows a change of the endpoint.
 func (o *outgoing) turn(e *webhook.Endpoint, now int64) {
 	q := o.queues[e.ID]
-	active, released := e.State == webhook.EndpointActive, unixNano(e.ReleasedAt)
+	active, released := e.State == webhook.EndpointActive, nanos(e.ReleasedAt)
 	if q == nil || q.active == active && q.releasedAt == released {
 		return
 	}

@@ -33,6 +33,7 @@ type NewClient struct {
 	PublicKey         string     // see ParsePublicKey
 	Legacy            bool
 	TimeZone          string
+	Blocked           bool
 }
 
 // ClientSecrets is a new client with what is shown once.
@@ -70,7 +71,7 @@ func (s *Service) CreateClient(ctx context.Context, n NewClient) (ClientSecrets,
 	c := Client{
 		ID: "cli_" + hex.EncodeToString(id[:]), Name: n.Name, Scopes: slices.Clone(n.Scopes), RequestsPerMinute: n.RequestsPerMinute,
 		RequestsPerDay: n.RequestsPerDay, TokenTTL: n.TokenTTL, Tags: slices.Clone(n.Tags), Type: n.Type, PublicKey: n.PublicKey,
-		Legacy: n.Legacy, TimeZone: n.TimeZone, CreatedAt: now, UpdatedAt: now,
+		Legacy: n.Legacy, TimeZone: n.TimeZone, Blocked: n.Blocked, CreatedAt: now, UpdatedAt: now,
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = slices.Clone(DefaultScopes)

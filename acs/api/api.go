@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -139,6 +140,7 @@ type API struct {
 	tokens *throttle
 	// natural is what the lists of IXC ACS are made of.
 	natural *naturalLists
+	forms   sync.Mutex
 }
 
 var _ http.Handler = (*API)(nil)

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -29,14 +31,27 @@ func (a *API) createClient(c echo.Context, _ acs.Client) error {
 	}
 	s, err := a.cfg.Clients.CreateClient(c.Request().Context(), acs.NewClient{
 		Name: in.Name, Scopes: granted, RequestsPerMinute: in.RequestsPerMinute, RequestsPerDay: in.RequestsPerDay,
-		TokenTTL: time.Duration(in.TokenTTLSeconds) * time.Second, Tags: in.Tags,
+		TokenTTL: time.Duration(in.TokenTTLSeconds) * time.Second, Tags: in.Tags, Type: acs.ClientType(in.Type), PublicKey: in.PublicKey,
+		Legacy: in.Legacy, TimeZone: in.TimeZone, Blocked: in.Blocked,
 	})
 	if err != nil {
 		return err
 	}
+	shown := client(&s.Client)
+	if in.Webhook != nil {
+		ctx := c.Request().Context()
+		cl, e, made, err := a.putForm(ctx, s.Client, in.Webhook)
+		if err == nil {
+			shown, err = showForm(&cl, &e, made)
+		}
+		if err != nil {
+			// Nobody has seen the client's secrets, and nobody will.
+			return errors.Join(err, a.cfg.Clients.DeleteClient(context.WithoutCancel(ctx), s.Client.ID))
+		}
+	}
 	c.Response().Header().Set("Location", base+"/clients/"+s.Client.ID)
 	return c.JSON(http.StatusCreated, wire.ClientCreated{
-		Client: client(&s.Client), Token: s.Token, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
+		Client: shown, Token: s.Token, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 	})
 }
 
@@ -53,7 +68,9 @@ func (a *API) listClients(c echo.Context, _ acs.Client) error {
 	page, next := paged(all, func(cl acs.Client) string { return cl.ID }, limit, cursor)
 	items := make([]wire.Client, len(page))
 	for i := range page {
-		items[i] = client(&page[i])
+		if items[i], err = a.showClient(c.Request().Context(), &page[i]); err != nil {
+			return err
+		}
 	}
 	return c.JSON(http.StatusOK, list(items, next))
 }
@@ -66,7 +83,11 @@ func (a *API) getClient(c echo.Context, _ acs.Client) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, client(&cl))
+	shown, err := a.showClient(c.Request().Context(), &cl)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, shown)
 }
 
 func (a *API) changeClient(c echo.Context, _ acs.Client) error {
@@ -82,7 +103,7 @@ func (a *API) changeClient(c echo.Context, _ acs.Client) error {
 	}
 	ch := acs.ClientChange{
 		Name: in.Name, RequestsPerMinute: in.RequestsPerMinute, RequestsPerDay: in.RequestsPerDay, TokenTTL: seconds(in.TokenTTLSeconds),
-		Tags: in.Tags, Blocked: in.Blocked,
+		Tags: in.Tags, Blocked: in.Blocked, Type: (*acs.ClientType)(in.Type), PublicKey: in.PublicKey, Legacy: in.Legacy, TimeZone: in.TimeZone,
 	}
 	if in.Scopes != nil {
 		granted, err := scopes(*in.Scopes)
@@ -91,11 +112,35 @@ func (a *API) changeClient(c echo.Context, _ acs.Client) error {
 		}
 		ch.Scopes = &granted
 	}
-	cl, err := a.cfg.Clients.ChangeClient(c.Request().Context(), param(c, "id"), ch)
+	shown, err := a.applyChange(c.Request().Context(), param(c, "id"), ch, in.Webhook)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, client(&cl))
+	return c.JSON(http.StatusOK, shown)
+}
+
+// applyChange changes a client and the webhook of its form: both, or neither.
+func (a *API) applyChange(ctx context.Context, id string, ch acs.ClientChange, form *wire.ClientWebhookPut) (wire.Client, error) {
+	was, err := a.cfg.Clients.Client(ctx, id)
+	if err != nil {
+		return wire.Client{}, err
+	}
+	cl, err := a.cfg.Clients.ChangeClient(ctx, id, ch)
+	if err != nil {
+		return wire.Client{}, err
+	}
+	if form == nil {
+		return a.showClient(ctx, &cl)
+	}
+	cl, e, made, err := a.putForm(ctx, cl, form)
+	if err != nil {
+		if undo := takeBack(&ch, &was); undo != (acs.ClientChange{}) {
+			_, undoErr := a.cfg.Clients.ChangeClient(context.WithoutCancel(ctx), id, undo)
+			err = errors.Join(err, undoErr)
+		}
+		return wire.Client{}, err
+	}
+	return showForm(&cl, &e, made)
 }
 
 // scopes reads names of scopes.
@@ -168,6 +213,7 @@ func client(cl *acs.Client) wire.Client {
 	w := wire.Client{
 		ID: cl.ID, Name: cl.Name, Scopes: []string{}, RequestsPerMinute: cl.RequestsPerMinute, RequestsPerDay: cl.RequestsPerDay,
 		TokenTTLSeconds: int64(cl.TokenTTL / time.Second), Tags: append([]string{}, cl.Tags...), Blocked: cl.Blocked,
+		Type: clientType(cl), PublicKey: cl.PublicKey, Legacy: cl.Legacy, TimeZone: cl.TimeZone,
 		CreatedAt: wire.Time(cl.CreatedAt), UpdatedAt: wire.Time(cl.UpdatedAt),
 	}
 	for _, s := range cl.Scopes {

@@ -209,6 +209,8 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.ClientCreated{},
 		wire.TokenCreated{},
 		wire.AccessToken{},
+		wire.ClientWebhookPut{},
+		wire.ClientWebhook{},
 		wire.ParameterUpdate{},
 		wire.NaturalView{},
 		wire.NaturalRegister{},

@@ -203,8 +203,14 @@ type Client struct {
 	TokenTTLSeconds   int64    `json:"token_ttl_seconds"`   // 0: until revoked
 	Tags              []string `json:"tags"`
 	Blocked           bool     `json:"blocked"`
-	CreatedAt         Time     `json:"created_at"`
-	UpdatedAt         Time     `json:"updated_at"`
+	Type              string   `json:"type"` // generic, erp, help_desk
+	PublicKey         string   `json:"public_key,omitempty"`
+	Legacy            bool     `json:"legacy"`
+	TimeZone          string   `json:"time_zone,omitempty"` // empty: UTC
+	// Webhook is the one of the client's form; null: it has none.
+	Webhook   *ClientWebhook `json:"webhook"`
+	CreatedAt Time           `json:"created_at"`
+	UpdatedAt Time           `json:"updated_at"`
 }
 
 // ClientCreated is a new client with what is shown this once.

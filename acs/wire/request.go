@@ -173,15 +173,28 @@ type ClientCreate struct {
 	RequestsPerDay    int      `json:"requests_per_day,omitempty"`    // 0: no limit
 	TokenTTLSeconds   int      `json:"token_ttl_seconds,omitempty"`   // 0: until revoked
 	Tags              []string `json:"tags,omitempty"`
+	Type              string   `json:"type,omitempty"` // generic (the default), erp or help_desk
+	// PublicKey checks the JWTs that the client signs: a P-256 key in PEM.
+	PublicKey string `json:"public_key,omitempty"`
+	// Legacy gives its webhooks of results four members, with the time of day in TimeZone (an IANA name; empty is UTC).
+	Legacy   bool              `json:"legacy,omitempty"`
+	TimeZone string            `json:"time_zone,omitempty"`
+	Blocked  bool              `json:"blocked,omitempty"`
+	Webhook  *ClientWebhookPut `json:"webhook,omitempty"`
 }
 
 // ClientChange is the body of PATCH /clients/{id}: what is nil stays as it is.
 type ClientChange struct {
-	Name              *string   `json:"name,omitempty"`
-	Scopes            *[]string `json:"scopes,omitempty"`
-	RequestsPerMinute *int      `json:"requests_per_minute,omitempty"`
-	RequestsPerDay    *int      `json:"requests_per_day,omitempty"`
-	TokenTTLSeconds   *int      `json:"token_ttl_seconds,omitempty"`
-	Tags              *[]string `json:"tags,omitempty"`
-	Blocked           *bool     `json:"blocked,omitempty"`
+	Name              *string           `json:"name,omitempty"`
+	Scopes            *[]string         `json:"scopes,omitempty"`
+	RequestsPerMinute *int              `json:"requests_per_minute,omitempty"`
+	RequestsPerDay    *int              `json:"requests_per_day,omitempty"`
+	TokenTTLSeconds   *int              `json:"token_ttl_seconds,omitempty"`
+	Tags              *[]string         `json:"tags,omitempty"`
+	Blocked           *bool             `json:"blocked,omitempty"`
+	Type              *string           `json:"type,omitempty"`
+	PublicKey         *string           `json:"public_key,omitempty"` // "" takes it away
+	Legacy            *bool             `json:"legacy,omitempty"`
+	TimeZone          *string           `json:"time_zone,omitempty"`
+	Webhook           *ClientWebhookPut `json:"webhook,omitempty"`
 }

@@ -191,8 +191,17 @@ func (a *App) buildOutbound(p *parts) (err error) {
 		Logger:    a.log.With("component", "webhooks"),
 		Observer:  newDeliveryObserver(a.opts.Registry),
 		Drain:     dispatcherDrain,
+		// Under --dev the receivers are on this machine.
+		HostPerSecond: a.hostRate(),
 	})
 	return nil
+}
+
+func (a *App) hostRate() int {
+	if a.cfg.Dev {
+		return -1
+	}
+	return a.cfg.WebhookHostRate
 }
 
 func (a *App) buildAPI(p *parts) (err error) {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"recado/webhook"
 )
 
 // Config is all that can be set. The tags name the flag, which is the key in the configuration file too; the environment variable
@@ -51,6 +53,8 @@ type Config struct {
 
 	WebhookSourceIP []netip.Addr `name:"webhook-source-ip" placeholder:"IP" help:"Address of this machine that webhooks come from, for receivers that allow addresses; one of each family at the most (the system chooses)."`
 
+	WebhookHostRate int `name:"webhook-host-rate" default:"${webhook_host_rate}" placeholder:"N" help:"Attempts a second at one host, over all clients; no bound under --dev (${default})."`
+
 	AdminTokenFile string `name:"admin-token-file" placeholder:"FILE" help:"Where the first start writes its admin token (beside the store)."`
 	AdminToken     string `name:"admin-token" secret:"" placeholder:"TOKEN" help:"An admin token for as long as it is given; rather by RECADO_ADMIN_TOKEN, since flags are seen by others."`
 
@@ -84,6 +88,7 @@ func DefaultConfig() Config {
 		CWMPMaxSessionTimeout:      300 * time.Second,
 		APIReadTimeout:             30 * time.Second,
 		APIMaxWait:                 60 * time.Second,
+		WebhookHostRate:            webhook.DefaultHostPerSecond,
 		LogFormat:                  "json",
 		LogLevel:                   "info",
 		ShutdownDelay:              time.Second,

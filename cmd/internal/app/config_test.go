@@ -89,6 +89,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"absurdly many at a time", "connection-request-parallel", "5000 is out of range", func(c *app.Config) { c.ConnectionRequestParallel = 5000 }},
 		{"no read timeout", "api-read-timeout", "want 1s to 10m0s", func(c *app.Config) { c.APIReadTimeout = 0 }},
 		{"absurd wait", "api-max-wait", "24h0m0s is out of range; want 1s to 10m0s", func(c *app.Config) { c.APIMaxWait = 24 * time.Hour }},
+		{"no webhooks", "webhook-host-rate", "0 is out of range; want 1 to 100000", func(c *app.Config) { c.WebhookHostRate = 0 }},
 		{"periodic Inform", "periodic-inform", "30s", func(c *app.Config) { c.PeriodicInform = time.Second }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -23,6 +23,8 @@ const (
 
 	minAPIReadTimeout, maxAPIReadTimeout = time.Second, 10 * time.Minute
 	minAPIMaxWait, maxAPIMaxWait         = time.Second, 10 * time.Minute
+
+	minHostRate, maxHostRate = 1, 100_000
 )
 
 // checkLimits checks each limit, and those that have to go together.
@@ -39,6 +41,7 @@ func (c *Config) checkLimits() []error {
 		within("connection-request-parallel", c.ConnectionRequestParallel, minRequestParallel, maxRequestParallel),
 		within("api-read-timeout", c.APIReadTimeout, minAPIReadTimeout, maxAPIReadTimeout),
 		within("api-max-wait", c.APIMaxWait, minAPIMaxWait, maxAPIMaxWait),
+		within("webhook-host-rate", c.WebhookHostRate, minHostRate, maxHostRate),
 	}
 	if c.CWMPMaxSessionTimeout < c.CWMPSessionTimeout {
 		errs = append(errs, badField("cwmp-max-session-timeout", "%s is less than --cwmp-session-timeout %s; want at least as much",

@@ -45,7 +45,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a name twice", webhook.Registration{Headers: []webhook.Header{{"X-A", secretValue}, {"x-a", secretValue}}}, "headers: X-A comes twice"},
 		{
 			"the name of the body signature",
-			webhook.Registration{BodySignatureHeader: "X-Sig", Headers: []webhook.Header{{"x-sig", secretValue}}}, "headers: X-Sig is the body_signature_header",
+			webhook.Registration{BodySignatureHeader: "X-Sig", Headers: []webhook.Header{{"x-sig", secretValue}}},
+			"headers: X-Sig is the body_signature_header",
 		},
 		{"too many", many, "headers: may have at most 20"},
 

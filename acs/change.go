@@ -46,7 +46,7 @@ func (s *Service) save(ctx context.Context, old, next *Action, now time.Time) (A
 	switch {
 	case !old.Status.Final() && next.Status.Final():
 		next.FinalEvent = webhook.NewID("evt_")
-		if out, err = s.outbox(ctx, next, eventOf(next.Status), next.FinalEvent, now); err != nil {
+		if out, err = s.outbox(ctx, next, EventOf(next.Status), next.FinalEvent, now); err != nil {
 			return Action{}, err
 		}
 		return s.store.FinishAction(ctx, *next, out)

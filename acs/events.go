@@ -12,20 +12,8 @@ import (
 	"recado/webhook"
 )
 
-// EventTypes is the catalogue of what clients can be told.
-var EventTypes = webhook.Catalogue{
-	{Name: wire.ActionSucceeded, Description: "An action is done, with its evidence."},
-	{Name: wire.ActionFailed, Description: "An action failed, with its fault."},
-	{Name: wire.ActionTimedOut, Description: "An action reached its deadline, with the reason known so far."},
-	{Name: wire.ActionLateResult, Description: "A device acted after the action had timed out."},
-	{Name: wire.ActionAccepted, ByNameOnly: true, Description: "An action was accepted."},
-	{Name: wire.ActionCancelled, ByNameOnly: true, Description: "An action was cancelled before it was sent."},
-	{Name: wire.WebhookTest, Description: "A test that was asked for."},
-	{Name: wire.EndpointDisabled, Description: "Another of your endpoints is disabled or gone; what is for it is held."},
-}
-
-// eventOf is the type of event that tells a status.
-func eventOf(s Status) string {
+// EventOf is the type of event that tells a status.
+func EventOf(s Status) string {
 	switch s {
 	case StatusSuccess:
 		return wire.ActionSucceeded
@@ -66,7 +54,8 @@ func (s *Service) outbox(ctx context.Context, a *Action, eventType, eventID stri
 	at += len(`"sequence":`)
 	e := webhook.Event{
 		ID: eventID, Type: eventType, Client: a.Client, Protocolo: a.ID.String(), Device: a.Device, Time: now,
-		Body: append(body[:at:at], body[end:]...), SequenceAt: at,
+		Priority: priorityOf(eventType),
+		Body:     append(body[:at:at], body[end:]...), SequenceAt: at,
 	}
 	out := Outbox{Events: []webhook.Event{e}, Deliveries: webhook.FanOut(EventTypes, e, endpoints, now)}
 	if len(out.Deliveries) == 0 {

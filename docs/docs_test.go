@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"recado/acs"
+	"recado/acs/wire/wiretest"
 	"recado/webhook"
 )
 
@@ -80,12 +82,51 @@ func TestCodesAreDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEventTypesAreDocumented holds the table and the examples of webhooks.md to the catalogue.
+func TestEventTypesAreDocumented(t *testing.T) {
 	text := read(t, "webhooks.md")
 	for _, e := range acs.EventTypes {
-		if !strings.Contains(text, "| `"+e.Name+"` |") {
+		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(e.Name) + "` \\| (\\w+) \\| .* \\| (yes|no: by name only) \\|$").FindStringSubmatch(text)
+		if row == nil {
 			t.Errorf("webhooks.md: event type %s is missing", e.Name)
+			continue
+		}
+		if row[1] != e.Priority.String() || (row[2] != "yes") != e.ByNameOnly {
+			t.Errorf("webhooks.md: got %q, want priority %s, by name only %v", row[0], e.Priority, e.ByNameOnly)
 		}
 	}
+	shown := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
+		var body struct{ Type string }
+		if err := json.Unmarshal([]byte(m[1]), &body); err != nil {
+			t.Errorf("webhooks.md: %v in %s", err, m[1])
+			continue
+		}
+		e, known := acs.EventTypes.Type(body.Type)
+		if !known {
+			continue
+		}
+		if err := wiretest.CheckBody(body.Type, []byte(m[1])); err != nil {
+			t.Errorf("webhooks.md: %v in %s", err, m[1])
+		}
+		shown[e.Name] = shown[e.Name] || m[1] == strings.TrimSpace(indented(t, e.Example))
+	}
+	for _, e := range acs.EventTypes {
+		if !shown[e.Name] {
+			t.Errorf("webhooks.md: the example of %s is missing, or is not the catalogue's", e.Name)
+		}
+	}
+}
+
+func indented(t *testing.T, b []byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Indent(&out, b, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 // TestTimelineIsDocumented looks for the codes that the engine notes.

@@ -179,7 +179,8 @@ func (a *API) follow(c echo.Context, who acs.Client, id acs.Protocolo, wait time
 func (a *API) showProtocol(c echo.Context, who acs.Client, v view) error {
 	ctx := c.Request().Context()
 	deliveries, _, err := a.cfg.Webhooks.Deliveries(ctx, webhook.DeliveryFilter{
-		Client: who.ID, Protocolo: v.act.ID.String(), Limit: wire.DefaultPage,
+		Client: who.ID, Protocolo: v.act.ID.String(), Limit: wire.MaxPage,
+		Since: v.act.CreatedAt.Add(-time.Second), // none is older: the store need not look further
 	})
 	if err != nil {
 		return err
@@ -189,6 +190,7 @@ func (a *API) showProtocol(c echo.Context, who acs.Client, v view) error {
 	if p.Deliveries, err = a.deliveries(ctx, who, deliveries); err != nil {
 		return err
 	}
+	p.Events = protocolEvents(&v.act, p.Deliveries)
 	return c.JSON(http.StatusOK, p)
 }
 

@@ -116,6 +116,12 @@ func TestClientCalls(t *testing.T) {
 	must(c.Replay(ctx, tested.Delivery.ID))(t)
 	must(c.Events(ctx, client.EventFilter{Types: []string{"webhook.test"}, Since: time.Now().Add(-time.Hour), Page: client.Page{Limit: 5}}))(t)
 	must(c.Event(ctx, tested.EventID))(t)
+	if l := must(c.EventTypes(ctx, client.Page{Limit: 2}))(t); len(l.Items) != 2 {
+		t.Errorf("event types: got %d, want 2", len(l.Items))
+	}
+	if e := must(c.EventType(ctx, "webhook.test"))(t); e.Name != "webhook.test" || len(e.Schema) == 0 || len(e.Example) == 0 {
+		t.Errorf("event type: got %+v, want webhook.test with schema and example", e)
+	}
 	must(c.EventDeliveries(ctx, tested.EventID, client.Page{}))(t)
 	if got := must(c.TryFilter(ctx, wire.FilterTry{Filter: wire.WebhookFilter{Expression: `type == "webhook.test"`}}))(t); got.Matched != 1 {
 		t.Errorf("filter tried: got %d events matched, want 1", got.Matched)

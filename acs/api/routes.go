@@ -53,6 +53,8 @@ func (a *API) routes() []route {
 
 		{post, base + "/webhooks/try-filter", acs.ScopeWebhooks, a.tryFilter},
 
+		{get, base + "/event-types", acs.ScopeWebhooks, a.listEventTypes},
+		{get, base + "/event-types/:type", acs.ScopeWebhooks, a.getEventType},
 		{get, base + "/events", acs.ScopeWebhooks, a.listEvents},
 		{get, base + "/events/:id", acs.ScopeWebhooks, a.getEvent},
 		{get, base + "/events/:id/deliveries", acs.ScopeWebhooks, a.listEventDeliveries},

@@ -9,6 +9,16 @@ import (
 	"recado/acs/wire"
 )
 
+// EventTypes lists the types of events that there are, by name.
+func (c *Client) EventTypes(ctx context.Context, p Page) (wire.List[wire.EventType], error) {
+	return get[wire.List[wire.EventType]](ctx, c, request{path: base + "/event-types", query: p.query()})
+}
+
+// EventType shows a type of events with the JSON Schema of its bodies, and an example.
+func (c *Client) EventType(ctx context.Context, name string) (wire.EventTypeShown, error) {
+	return get[wire.EventTypeShown](ctx, c, request{path: named("event-types", name)})
+}
+
 // EventFilter selects stored events; empty fields do not filter.
 type EventFilter struct {
 	Types     []string

@@ -10,9 +10,13 @@ const (
 	ActionLateResult = "action.late_result"
 	ActionAccepted   = "action.accepted"  // sent to endpoints that name it
 	ActionCancelled  = "action.cancelled" // sent to endpoints that name it
+	ActionStage      = "action.stage"     // sent to endpoints that name it
 	WebhookTest      = "webhook.test"
 	EndpointDisabled = "endpoint.disabled"
 	DeviceAdded      = "device.added"
+	DeviceBoot       = "device.boot" // sent to endpoints that name it
+	SecurityAlert    = "security.alert"
+	ClientChanged    = "client.changed"
 )
 
 // ActionEvent is the body of a webhook about an action.
@@ -38,6 +42,7 @@ type ActionData struct {
 	DeadlineAt   Time        `json:"deadline_at"`
 	DurationMS   *int64      `json:"duration_ms"`
 	Device       EventDevice `json:"device"`
+	Stage        string      `json:"stage,omitempty"` // in action.stage only
 	Evidence     *Evidence   `json:"evidence"`
 	Applied      string      `json:"applied,omitempty"`
 	Verified     *bool       `json:"verified,omitempty"`

@@ -24,7 +24,7 @@ type Receipt struct {
 	Webhooks int `json:"webhooks"`
 }
 
-// Protocol is all that is known of a protocolo. Lists leave Timeline and Deliveries out.
+// Protocol is all that is known of a protocolo. Lists leave Timeline, Events and Deliveries out.
 type Protocol struct {
 	Protocolo string `json:"protocolo"`
 	RouterID  string `json:"router_id"`
@@ -63,9 +63,28 @@ type Protocol struct {
 	// Late is what the device did after the time-out.
 	Late *Late `json:"late"`
 
-	StatusURL  string          `json:"status_url"`
-	Timeline   []TimelineEntry `json:"timeline,omitempty"`
+	StatusURL string          `json:"status_url"`
+	Timeline  []TimelineEntry `json:"timeline,omitempty"`
+	// Events are what was told of it, oldest first, each with where it went. GET /events/{id} shows the body.
+	Events     []ProtocolEvent `json:"events,omitempty"`
 	Deliveries []Delivery      `json:"deliveries,omitempty"`
+}
+
+// ProtocolEvent is an event about a protocolo.
+type ProtocolEvent struct {
+	ID        string `json:"id"`
+	Type      string `json:"type"`
+	Timestamp Time   `json:"timestamp"`
+	// Deliveries are empty where no endpoint wanted it.
+	Deliveries []EventDelivery `json:"deliveries"`
+}
+
+// EventDelivery is how an event stands at an endpoint.
+type EventDelivery struct {
+	WebhookID  string `json:"webhook_id"`
+	DeliveryID string `json:"delivery_id"`
+	State      string `json:"state"` // pending, held, delivered, dead, cancelled
+	Attempts   int    `json:"attempts"`
 }
 
 // Final reports whether the status can no longer change.

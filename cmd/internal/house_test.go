@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"webhook":               {},
 	"webhook/webhooktest":   {"webhook"},
 	"acs/wire":              {},
+	"acs/wire/wiretest":     {"acs/wire"},
 	"acs":                   {"cwmp", "webhook", "acs/wire"},
 	"acs/api":               {"acs", "acs/wire", "webhook", "docs", "cwmp"},
 	"acs/console":           {"acs", "webhook"},
@@ -46,7 +47,7 @@ var arrows = map[string][]string{
 }
 
 // testArrows are the imports that tests may have besides: the simulators and the stores, so that they test with the real thing.
-var testArrows = []string{"acs/client", "cwmp", "cwmp/cwmptest", "webhook", "webhook/webhooktest", "acs/wire", "acs", "docs", "store/memstore", "store/boltstore", "store/storetest", "store/seal"}
+var testArrows = []string{"acs/client", "cwmp", "cwmp/cwmptest", "webhook", "webhook/webhooktest", "acs/wire", "acs/wire/wiretest", "acs", "docs", "store/memstore", "store/boltstore", "store/storetest", "store/seal"}
 
 // exactTests are packages whose tests have no more than that: a library's tests show that it stands alone.
 var exactTests = map[string][]string{
@@ -71,7 +72,7 @@ var homes = []struct {
 	{"gopkg.in/yaml.v3", []string{"cmd/recado"}, true},
 	{"golang.org/x/term", []string{"cmd/recado"}, false},
 	{"github.com/getkin/kin-openapi", nil, true},
-	{"github.com/santhosh-tekuri/jsonschema", nil, true},
+	{"github.com/santhosh-tekuri/jsonschema", []string{"acs/wire/wiretest"}, true},
 	{"github.com/rogpeppe/go-internal", nil, true},
 	{"github.com/standard-webhooks/standard-webhooks", nil, true},
 	{"go.uber.org/goleak", nil, true},
@@ -188,7 +189,7 @@ func testImports(dir string, allowed []string) []string {
 		return exact
 	}
 	if strings.HasPrefix(dir, "cmd/") || dir == "acs/client" {
-		return slices.Concat(arrows["cmd/internal/app"], []string{"cmd/internal/app", "store/storetest"})
+		return slices.Concat(arrows["cmd/internal/app"], []string{"cmd/internal/app", "store/storetest", "acs/wire/wiretest"})
 	}
 	return slices.Concat(allowed, testArrows, []string{dir})
 }

@@ -105,9 +105,16 @@ func (e *Endpoint) become(s EndpointState, reason string) EndpointState {
 }
 
 // KeepHealth gives a changed endpoint the health that the store has, which attempts may have changed meanwhile. One that the change
-// makes active begins anew, and what was put off is due.
+// makes active begins anew, and what was put off is due. Another URL is another receiver: the failures of the old one do not count, and
+// where the breaker is open it is asked at once.
 func (e *Endpoint) KeepHealth(stored *Endpoint, now time.Time) {
 	e.Health = stored.Health
+	if e.URL != stored.URL {
+		e.ConsecutiveFailures, e.FailingSince, e.TransportFaults = 0, time.Time{}, 0
+		if e.State == EndpointFailing {
+			e.ProbeAt, e.ProbeWait = now, 0
+		}
+	}
 	if e.State == EndpointActive && stored.State != EndpointActive {
 		e.Health = Health{
 			ReleasedAt: stored.ReleasedAt, LastSuccessAt: stored.LastSuccessAt, LastFailureAt: stored.LastFailureAt, LastError: stored.LastError,

@@ -15,6 +15,7 @@ var breakerCases = []testCase{
 	{"breaker/a good probe makes all due", (*env).breakerReleases},
 	{"breaker/another answer closes it and makes nothing due", (*env).breakerAnswered},
 	{"breaker/an attempt at another URL says nothing", (*env).breakerOtherURL},
+	{"breaker/a new URL is asked at once", (*env).breakerNewURL},
 	{"reopen/a failing endpoint, and after its release", (*env).breakerReopened},
 	{"resume/what was held is due, oldest first", func(e *env) { e.resumeHeld(false) }},
 	{"reopen/what was held is due after a resume", func(e *env) { e.resumeHeld(e.reopens()) }},
@@ -243,6 +244,23 @@ func (e *env) breakerOtherURL() {
 	gone := webhook.Settlement{State: webhook.DeliveryDead, EndpointState: webhook.EndpointGone, HoldEndpoint: e.now().Add(time.Hour)}
 	e.same("410 of the old URL", e.settle(leases[5], webhook.Attempt{At: e.now(), Status: 410, Class: webhook.ErrorStatus}, gone), webhook.EndpointState(""))
 	e.same("endpoint", e.readEndpoint(to.ID), to)
+}
+
+func (e *env) breakerNewURL() {
+	to, ds := e.failing(6)
+	e.wantClaim("before the probe's time", limits)
+	e.drainChanged()
+	to.URL = "https://other.example/"
+	to, err := e.UpdateEndpoint(e.ctx, to)
+	e.ok("update", err)
+	if to.State != webhook.EndpointFailing || to.ConsecutiveFailures != 0 || !to.FailingSince.IsZero() || to.TransportFaults != 0 {
+		e.Errorf("another URL: got %s, %+v; want failing, without the old one's failures", to.State, to.Health)
+	}
+	e.wantChanged("another URL")
+	l := e.probe("another URL")
+	e.same("who asks", l.Delivery.ID, ds[0].ID)
+	e.putOff(l, e.fault(webhook.ErrorConnect))
+	e.same("wait after it", e.readEndpoint(to.ID).ProbeWait, webhook.FirstProbeWait)
 }
 
 // breakerReopened reopens while failing, with a probe out, and after a release and a put-off that came after it.

@@ -32,6 +32,7 @@ func (e *env) endpointFields() {
 	e.ok("update", err)
 	next.Version = 2
 	next.Health = ep.Health
+	next.ConsecutiveFailures, next.FailingSince, next.TransportFaults = 0, time.Time{}, 0 // of the receiver at the old URL
 	e.same("updated", got, next)
 	e.same("read", e.readEndpoint(ep.ID), next)
 }

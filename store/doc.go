@@ -12,9 +12,11 @@
 // # Atomic
 //
 // Each call is one transaction. A change of an action commits with its outbox (events, deliveries, and the numbers in the
-// device's sequence) or not at all; an attempt commits with what it does to its delivery and endpoint; deleting a client or an
-// endpoint commits with the cancelling of what was pending. A delivery that comes after its endpoint was deleted is stored as
-// cancelled, so that none waits for ever. Numbers of a device's sequence have no gaps and are never given twice.
+// device's sequence) or not at all; an attempt commits with what it does to its delivery and endpoint, and with what tells of that.
+// Deleting a client or an endpoint commits with a mark; what was pending is out of the queue then, and is cancelled in small
+// transactions before the call returns, or after a crash. A delivery that comes after its endpoint was deleted is stored as
+// cancelled, so that none waits for ever. What makes an endpoint active again makes all due that was put off before, by a stamp on the
+// endpoint alone. Numbers of a device's sequence have no gaps and are never given twice.
 //
 // # Compare and set
 //

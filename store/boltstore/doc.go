@@ -25,6 +25,7 @@
 //	pend    delivery id (16)                      of the pending ones only; empty
 //	att     delivery id (16) + number (4)         an attempt
 //	ep, eph endpoint id                           an endpoint; its health and state
+//	epgone  endpoint id                           of a deleted one whose deliveries are not all cancelled
 //	cli     client id, tok: token hash
 //	facts   device id, fname: name of a device + device id
 //	seq     device id                             its last sequence number; seqlog: those since the last merge into seq

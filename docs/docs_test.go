@@ -271,29 +271,13 @@ func main() {
 }
 `
 
-const pythonReceiver = `import hook, json, sys
-for r in json.load(sys.stdin):
-    b = r["Body"].encode()
-    print(str(hook.verify(r["Secret"], r["Headers"], b, r["At"])).lower(), str(hook.verify_body(r["Text"], r["BodySignature"], b)).lower())
-`
-
-const phpReceiver = `<?php
-require __DIR__ . '/hook.php';
-foreach (json_decode(file_get_contents('php://stdin'), true) as $r) {
-    echo json_encode(verify($r['Secret'], $r['Headers'], $r['Body'], $r['At'])), ' ',
-        json_encode(verify_body($r['Text'], $r['BodySignature'], $r['Body'])), "\n";
-}
-`
-
-// TestReceivers runs the programs of webhooks.md whole, with a clock that is given to them, as modules of others.
+// TestReceivers runs the program of webhooks.md whole, with a clock that is given to them, as modules of others.
 func TestReceivers(t *testing.T) {
 	for _, l := range []struct {
 		language, file, main, harness string
 		command                       []string
 	}{
 		{"go", "hook/hook.go", "main.go", goReceiver, []string{"go", "run", "."}},
-		{"python", "hook.py", "main.py", pythonReceiver, []string{"python3", "main.py"}},
-		{"php", "hook.php", "main.php", phpReceiver, []string{"php", "main.php"}},
 	} {
 		t.Run(l.language, func(t *testing.T) {
 			_, code, ok := strings.Cut(read(t, "webhooks.md"), "```"+l.language+"\n")

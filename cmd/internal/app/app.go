@@ -182,7 +182,9 @@ func (a *App) buildOutbound(p *parts) (err error) {
 		waker = basicWaker{waker}
 	}
 	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{Workers: a.cfg.ConnectionRequestParallel})
-	p.webhooks = webhook.NewService(webhook.ServiceConfig{Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes})
+	p.webhooks = webhook.NewService(webhook.ServiceConfig{
+		Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes, Legacy: p.service.Legacy,
+	})
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
 		Store:     p.db,
 		Clients:   newReceivers(p.guard),

@@ -13,10 +13,11 @@ const (
 	MaxPage     = 1000
 )
 
-var deliveryStates = []DeliveryState{DeliveryPending, DeliveryDelivered, DeliveryDead, DeliveryCancelled}
+var deliveryStates = []DeliveryState{DeliveryPending, DeliveryHeld, DeliveryDelivered, DeliveryDead, DeliveryCancelled}
 
 // Deliveries returns a page of f.Client's deliveries, newest first, and the cursor of the next page ("" after the last one).
-// A filter without a client finds nothing. Errors: *InvalidError, and the store's.
+// Among f.States may be DeliveryHeld, which is a part of DeliveryPending. A filter without a client finds nothing.
+// Errors: *InvalidError, and the store's.
 func (s *Service) Deliveries(ctx context.Context, f DeliveryFilter) (page []Delivery, next string, err error) {
 	for _, state := range f.States {
 		if !slices.Contains(deliveryStates, state) {
@@ -29,7 +30,20 @@ func (s *Service) Deliveries(ctx context.Context, f DeliveryFilter) (page []Deli
 	if f.Limit == 0 {
 		f.Limit = DefaultPage
 	}
+	if err := checkTimes(f.Since, f.Until); err != nil {
+		return nil, "", err
+	}
+	if err := s.knowTypes("type", f.Types); err != nil {
+		return nil, "", err
+	}
 	if f.Client == "" {
+		return nil, "", nil
+	}
+	endpoints, err := s.store.Endpoints(ctx, f.Client)
+	if err != nil {
+		return nil, "", err
+	}
+	if !f.byEndpoint(endpoints) {
 		return nil, "", nil
 	}
 	return s.store.Deliveries(ctx, f)

@@ -22,10 +22,8 @@ func (s *Service) Event(ctx context.Context, client, id string) (Event, error) {
 // Events returns a page of f.Client's events, newest first, and the cursor of the next page ("" after the last one). A filter without
 // a client finds nothing. Errors: *InvalidError, and the store's.
 func (s *Service) Events(ctx context.Context, f EventFilter) (page []Event, next string, err error) {
-	for _, name := range f.Types {
-		if _, known := s.catalogue.Type(name); !known {
-			return nil, "", invalid("type", "%.100q is no event type; GET /api/v1/event-types lists them", name)
-		}
+	if err := s.knowTypes("type", f.Types); err != nil {
+		return nil, "", err
 	}
 	if f.Limit < 0 || f.Limit > MaxPage {
 		return nil, "", invalid("limit", "must be 1 to %d", MaxPage)
@@ -37,6 +35,16 @@ func (s *Service) Events(ctx context.Context, f EventFilter) (page []Event, next
 		return nil, "", nil
 	}
 	return s.store.Events(ctx, f)
+}
+
+// knowTypes refuses names that are no event types.
+func (s *Service) knowTypes(field string, names []string) error {
+	for _, name := range names {
+		if _, known := s.catalogue.Type(name); !known {
+			return invalid(field, "%.100q is no event type; GET /api/v1/event-types lists them", name)
+		}
+	}
+	return nil
 }
 
 // Trial is what a filter makes of a stored event.

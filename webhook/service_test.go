@@ -395,7 +395,7 @@ func TestReplay(t *testing.T) {
 func TestDeliveriesFilter(t *testing.T) {
 	s, _ := newService(nil)
 	for field, f := range map[string]webhook.DeliveryFilter{
-		"state": {Client: "c1", States: []webhook.DeliveryState{"dead", "held"}},
+		"state": {Client: "c1", States: []webhook.DeliveryState{"dead", "lost"}},
 		"limit": {Client: "c1", Limit: 1001},
 	} {
 		_, _, err := s.Deliveries(t.Context(), f)

@@ -61,8 +61,13 @@ type Outbox struct {
 // DeliveryFilter selects deliveries; empty fields do not filter.
 type DeliveryFilter struct {
 	Client, Endpoint, Event, Protocolo string
-	States                             []DeliveryState
-	Since                              time.Time
+	// States and PendingAt together say which states: one of States, or pending for one of the endpoints of PendingAt. A store does
+	// not know of DeliveryHeld: Service.Deliveries turns it into PendingAt.
+	States    []DeliveryState
+	PendingAt []string
+	Types     []string // of events
+	// Since and Until bound CreatedAt: from Since on, and before Until.
+	Since, Until time.Time
 	// Limit is the page's size (at most 1,000); Cursor is where the last page ended. Newest first.
 	Limit  int
 	Cursor string

@@ -147,12 +147,14 @@ type Event struct {
 // DeliveryState is where a delivery stands.
 type DeliveryState string
 
-// States of a delivery. "held" is not stored: it is pending at an endpoint that is not active.
+// States of a delivery.
 const (
 	DeliveryPending   DeliveryState = "pending"
 	DeliveryDelivered DeliveryState = "delivered"
 	DeliveryDead      DeliveryState = "dead"      // attempts are spent, or the endpoint is gone
 	DeliveryCancelled DeliveryState = "cancelled" // the endpoint was deleted
+	// DeliveryHeld is how a pending one is called whose endpoint is not active. No delivery is stored with it.
+	DeliveryHeld DeliveryState = "held"
 )
 
 // Format is how the event's body is shaped for an endpoint; fixed when the delivery is made.

@@ -30,8 +30,9 @@ func (a *API) listWebhookDeliveries(c echo.Context, who acs.Client) error {
 }
 
 func deliveryFilter(q *query, who acs.Client) webhook.DeliveryFilter {
-	f := webhook.DeliveryFilter{Client: who.ID, Event: q.text("event"), Since: q.time("since"), Protocolo: q.protocolo("protocolo")}
-	for _, s := range q.someOf("state", "pending", "delivered", "dead", "cancelled") {
+	f := webhook.DeliveryFilter{Client: who.ID, Event: q.text("event"), Since: q.time("since"), Until: q.time("until"), Protocolo: q.protocolo("protocolo")}
+	f.Types = q.someOf("type")
+	for _, s := range q.someOf("state", "pending", "held", "delivered", "dead", "cancelled") {
 		f.States = append(f.States, webhook.DeliveryState(s))
 	}
 	f.Limit, f.Cursor = q.page()

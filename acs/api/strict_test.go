@@ -147,7 +147,7 @@ func TestBadQueries(t *testing.T) {
 		"protocols?cursor=":              "cursor",
 		"devices?tag=a":                  "tag",
 		"devices/x?full=1":               "full",
-		"deliveries?state=held":          "state",
+		"deliveries?state=lost":          "state",
 		"deliveries?protocolo=7":         "protocolo",
 		"clients?name=x":                 "name",
 		"protocols/x?wait=61s":           "wait",

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -68,20 +69,24 @@ func (c *Client) TestWebhook(ctx context.Context, id string) (wire.WebhookTested
 type DeliveryFilter struct {
 	Page
 	Webhook, Event, Protocolo string
-	States                    []string // pending, delivered, dead, cancelled
-	Since                     time.Time
+	States                    []string // pending, held, delivered, dead, cancelled
+	Types                     []string // of events
+	Since, Until              time.Time
+}
+
+func (f *DeliveryFilter) pairs(more ...string) url.Values {
+	return f.query(append(more, "event", f.Event, "protocolo", f.Protocolo, "state", strings.Join(f.States, ","),
+		"type", strings.Join(f.Types, ","), "since", since(f.Since), "until", since(f.Until))...)
 }
 
 // Deliveries lists the client's deliveries, newest first.
 func (c *Client) Deliveries(ctx context.Context, f DeliveryFilter) (wire.List[wire.Delivery], error) {
-	return get[wire.List[wire.Delivery]](ctx, c, request{path: base + "/deliveries", query: f.query("webhook", f.Webhook, "event", f.Event,
-		"protocolo", f.Protocolo, "state", strings.Join(f.States, ","), "since", since(f.Since))})
+	return get[wire.List[wire.Delivery]](ctx, c, request{path: base + "/deliveries", query: f.pairs("webhook", f.Webhook)})
 }
 
 // WebhookDeliveries lists an endpoint's deliveries, newest first. Webhook of the filter does not count.
 func (c *Client) WebhookDeliveries(ctx context.Context, id string, f DeliveryFilter) (wire.List[wire.Delivery], error) {
-	return get[wire.List[wire.Delivery]](ctx, c, request{path: named("webhooks", id, "deliveries"), query: f.query("event", f.Event,
-		"protocolo", f.Protocolo, "state", strings.Join(f.States, ","), "since", since(f.Since))})
+	return get[wire.List[wire.Delivery]](ctx, c, request{path: named("webhooks", id, "deliveries"), query: f.pairs()})
 }
 
 // Delivery shows a delivery.

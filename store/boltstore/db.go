@@ -51,6 +51,7 @@ type DB struct {
 	seqRecent map[string]uint64
 	endpoints map[string]*webhook.Endpoint
 	out       outgoing
+	dead      map[string]int      // by endpoint
 	left      map[string][]string // by deleted endpoint: the keys of its deliveries that are still to be cancelled
 
 	cancelling sync.Mutex // one at a time
@@ -121,6 +122,7 @@ func Open(path string, o Options) (*DB, error) {
 		seqRecent:  make(map[string]uint64),
 		endpoints:  make(map[string]*webhook.Endpoint),
 		left:       make(map[string][]string),
+		dead:       make(map[string]int),
 	}
 	db.out.init()
 	db.damaged.init(db.log)

@@ -23,6 +23,7 @@
 //	evt     event id (16)                         an event
 //	dlv     delivery id (16)                      a delivery
 //	pend    delivery id (16)                      of the pending ones only; empty
+//	dead    delivery id (16)                      of the dead ones only: the endpoint's id
 //	att     delivery id (16) + number (4)         an attempt
 //	ep, eph endpoint id                           an endpoint; its health and state
 //	epgone  endpoint id                           of a deleted one whose deliveries are not all cancelled

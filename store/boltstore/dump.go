@@ -75,7 +75,7 @@ func showKey(bucket string, k []byte) string {
 		}
 	case bucketEvt:
 		return showID(prefixEvent, k)
-	case bucketDlv, bucketPend:
+	case bucketDlv, bucketPend, bucketDead:
 		return showID(prefixDelivery, k)
 	case bucketAtt:
 		if n := len(k) - 4; n > 0 {

@@ -20,6 +20,7 @@ const (
 	bucketEvt    = "evt"
 	bucketDlv    = "dlv"
 	bucketPend   = "pend"
+	bucketDead   = "dead"
 	bucketAtt    = "att"
 	bucketEp     = "ep"
 	bucketHealth = "eph"
@@ -45,7 +46,7 @@ const (
 
 var (
 	mainBuckets = []string{
-		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketAtt, bucketEp, bucketHealth, bucketEpGone,
+		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketDead, bucketAtt, bucketEp, bucketHealth, bucketEpGone,
 		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog, bucketAudit, bucketQuota,
 	}
 	devicesBuckets = []string{bucketMeta, bucketDev, bucketSeen, bucketName, bucketTypes, bucketTset}

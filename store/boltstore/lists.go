@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"recado/acs"
-	"recado/webhook"
 )
 
 const (
@@ -208,47 +206,4 @@ func (db *DB) WaitingDevices(ctx context.Context) ([]string, error) {
 		}
 	}
 	return devices, nil
-}
-
-// Deliveries implements webhook.DeliveryStore. A cursor that no page gave is an *acs.InvalidError.
-func (db *DB) Deliveries(ctx context.Context, f webhook.DeliveryFilter) (page []webhook.Delivery, next string, err error) {
-	var before []byte
-	if f.Cursor != "" {
-		id, ok := strings.CutPrefix(f.Cursor, "before:")
-		if !ok {
-			return nil, "", badCursor()
-		}
-		before = idKey(prefixDelivery, id)
-	}
-	limit := pageSize(f.Limit)
-	page = []webhook.Delivery{}
-	err = db.newest(ctx, bucketDlv, before, func(k, v []byte) bool {
-		if olderThan(k, f.Since) {
-			return false
-		}
-		if !hasField(v, "client", f.Client) || !hasField(v, "endpoint", f.Endpoint) || !hasField(v, "event", f.Event) ||
-			!hasField(v, "protocolo", f.Protocolo) {
-			return true
-		}
-		d, err := decodeDelivery(v)
-		if err != nil {
-			db.damaged.add(bucketDlv, k, err)
-			return true
-		}
-		if f.Client != "" && d.Client != f.Client || f.Endpoint != "" && d.Endpoint != f.Endpoint ||
-			f.Event != "" && d.Event != f.Event || f.Protocolo != "" && d.Protocolo != f.Protocolo ||
-			len(f.States) > 0 && !slices.Contains(f.States, d.State) || d.CreatedAt.Before(f.Since) {
-			return true
-		}
-		if len(page) == limit {
-			next = "before:" + page[limit-1].ID
-			return false
-		}
-		page = append(page, d)
-		return true
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	return page, next, nil
 }

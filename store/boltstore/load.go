@@ -19,9 +19,12 @@ func (db *DB) load() error {
 	if err := proveKeys(db.main, db.keys); err != nil {
 		return err
 	}
+	if err := db.makeDeadIndex(); err != nil {
+		return err
+	}
 	return db.main.View(func(tx *bolt.Tx) error {
 		for _, load := range []func(*bolt.Tx) error{
-			db.loadEndpoints, db.loadLeft, db.loadPending, db.loadLive, db.loadIdempotency, db.loadSequences,
+			db.loadEndpoints, db.loadLeft, db.loadDead, db.loadPending, db.loadLive, db.loadIdempotency, db.loadSequences,
 		} {
 			if err := load(tx); err != nil {
 				return err

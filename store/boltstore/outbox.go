@@ -89,6 +89,7 @@ func (g *group) post(o *preparedOutbox) (last uint64) {
 // putDelivery stores a delivery and puts it into its endpoint's queue, or out of it, as its state is.
 func (g *group) putDelivery(key, value []byte, d *webhook.Delivery) {
 	g.put(bucketDlv, key, value)
+	g.indexDead(key, d)
 	k, copied := string(key), *d
 	if d.State != webhook.DeliveryPending {
 		g.delete(bucketPend, key)

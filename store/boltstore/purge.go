@@ -113,6 +113,7 @@ func (p *purge) deliveries(ctx context.Context) error {
 	}, func(g *group, k []byte) {
 		g.delete(bucketDlv, k)
 		g.delete(bucketPend, k)
+		g.unindexDead(k)
 		key := string(k)
 		g.then(func() { g.db.out.remove(key) })
 		p.done.Deliveries++

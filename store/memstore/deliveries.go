@@ -138,14 +138,7 @@ func (s *Store) Deliveries(ctx context.Context, f webhook.DeliveryFilter) ([]web
 		last := &webhook.Delivery{ID: id}
 		before = &last
 	}
-	page, more := s.deliveries.page(before, f.Limit, func(d *webhook.Delivery) bool {
-		return (f.Client == "" || d.Client == f.Client) &&
-			(f.Endpoint == "" || d.Endpoint == f.Endpoint) &&
-			(f.Event == "" || d.Event == f.Event) &&
-			(f.Protocolo == "" || d.Protocolo == f.Protocolo) &&
-			(len(f.States) == 0 || slices.Contains(f.States, d.State)) &&
-			!d.CreatedAt.Before(f.Since)
-	})
+	page, more := s.deliveries.page(before, f.Limit, f.Selects)
 	out := make([]webhook.Delivery, len(page))
 	for i, d := range page {
 		out[i] = *d

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -83,7 +84,12 @@ func (e *env) filterDeliveries() {
 	to := []webhook.Endpoint{e.endpoint("cli_1"), e.endpoint("cli_1"), e.endpoint("cli_2")}
 	var made []webhook.Delivery
 	for i := range 18 {
-		made = append(made, e.queue(to[i%3], 1, func(_ int, d *webhook.Delivery) { d.Protocolo = fmt.Sprintf("p-%d", i%4) })...)
+		made = append(made, e.queue(to[i%3], 1, func(_ int, d *webhook.Delivery) {
+			d.Protocolo, d.EventType = fmt.Sprintf("p-%d", i%4), fmt.Sprintf("type-%d", i%5)
+			if i%6 == 5 {
+				d.ID = fmt.Sprintf("odd-%d", i) // an id that tells no time
+			}
+		})...)
 		if i%5 == 0 {
 			for _, l := range e.wantClaim("claim", limits, made[i]) {
 				e.delivered(l)
@@ -109,12 +115,33 @@ func (e *env) filterDeliveries() {
 		{Since: made[7].CreatedAt.Add(time.Millisecond)},
 		{Client: "cli_1", Endpoint: to[0].ID, Protocolo: "p-0", Since: made[2].CreatedAt, States: []webhook.DeliveryState{webhook.DeliveryPending}},
 		{Client: "cli_2", Endpoint: to[0].ID},
+		{Until: made[7].CreatedAt},
+		{Until: made[7].CreatedAt.Add(time.Millisecond)},
+		{Since: made[3].CreatedAt, Until: made[12].CreatedAt, States: []webhook.DeliveryState{webhook.DeliveryDead}},
+		{Types: []string{"type-1"}},
+		{Types: []string{"type-1", "type-4"}, States: []webhook.DeliveryState{webhook.DeliveryDead, webhook.DeliveryPending}},
+		{Types: []string{"type-"}},
+		{States: []webhook.DeliveryState{webhook.DeliveryDead}},
+		{States: []webhook.DeliveryState{webhook.DeliveryDead}, Endpoint: to[1].ID},
+		{States: []webhook.DeliveryState{webhook.DeliveryDead}, Client: "cli_2"},
+		{States: []webhook.DeliveryState{webhook.DeliveryDead}, Client: "cli_1", Endpoint: to[2].ID},
+		{PendingAt: []string{to[0].ID}},
+		{PendingAt: []string{to[0].ID, to[2].ID}, Client: "cli_1"},
+		{PendingAt: []string{to[1].ID}, Endpoint: to[1].ID},
+		{PendingAt: []string{to[1].ID}, Endpoint: to[0].ID},
+		{PendingAt: []string{"wh_none"}},
+		{PendingAt: []string{to[0].ID}, States: []webhook.DeliveryState{webhook.DeliveryDead}},
+		{PendingAt: []string{to[0].ID}, States: []webhook.DeliveryState{webhook.DeliveryDelivered}},
+		{PendingAt: []string{to[0].ID}, States: []webhook.DeliveryState{webhook.DeliveryPending}},
 	} {
 		var want []webhook.Delivery
-		for _, d := range reversed(made) {
+		for _, d := range newestFirst(made) {
 			if (f.Client == "" || f.Client == d.Client) && (f.Endpoint == "" || f.Endpoint == d.Endpoint) &&
 				(f.Event == "" || f.Event == d.Event) && (f.Protocolo == "" || f.Protocolo == d.Protocolo) &&
-				(f.States == nil || slices.Contains(f.States, d.State)) && !d.CreatedAt.Before(f.Since) {
+				(f.States == nil && f.PendingAt == nil || slices.Contains(f.States, d.State) ||
+					d.State == webhook.DeliveryPending && slices.Contains(f.PendingAt, d.Endpoint)) &&
+				(f.Types == nil || slices.Contains(f.Types, d.EventType)) &&
+				!d.CreatedAt.Before(f.Since) && (f.Until.IsZero() || d.CreatedAt.Before(f.Until)) {
 				want = append(want, d)
 			}
 		}
@@ -122,6 +149,11 @@ func (e *env) filterDeliveries() {
 			e.same(fmt.Sprintf("%+v", f), e.allDeliveries(f, nil), want)
 		}
 	}
+}
+
+// newestFirst orders deliveries as lists do: by id, from the last one down.
+func newestFirst(ds []webhook.Delivery) []webhook.Delivery {
+	return slices.SortedFunc(slices.Values(ds), func(a, b webhook.Delivery) int { return cmp.Compare(b.ID, a.ID) })
 }
 
 func (e *env) redeliver() {

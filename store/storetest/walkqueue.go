@@ -184,6 +184,14 @@ func (w *walker) readDeliveries() {
 	}
 	if w.chance(2) {
 		f.States = []webhook.DeliveryState{pick(w, webhook.DeliveryPending, webhook.DeliveryDead), webhook.DeliveryDelivered}
+	} else if w.chance(2) {
+		f.States = []webhook.DeliveryState{webhook.DeliveryDead, webhook.DeliveryPending}[:1+w.IntN(2)]
+	}
+	if id, ok := recent(w, w.hooks); ok && w.chance(3) {
+		f.PendingAt = []string{id, pick(w, w.hooks...)}
+	}
+	if w.chance(4) {
+		f.Until = w.now().Add(-time.Duration(w.IntN(120)) * time.Minute)
 	}
 	if w.chance(3) {
 		f.Since = w.now().Add(-time.Duration(w.IntN(120)) * time.Minute)

@@ -14,6 +14,7 @@ import (
 
 	"recado/acs"
 	"recado/acs/wire"
+	"recado/acs/wire/wiretest"
 	"recado/cwmp"
 	"recado/store/memstore"
 	"recado/webhook"
@@ -29,6 +30,9 @@ type world struct {
 	client acs.Client
 	n      atomic.Int64
 }
+
+// worldHook is the id of the client's endpoint.
+const worldHook = "wh_01900000000070008000000000000001"
 
 // waker stands for the devices' side of connection requests.
 type waker struct {
@@ -112,13 +116,14 @@ func newWorld(t *testing.T, cfg acs.SessionsConfig) *world {
 		t.Fatal(err)
 	}
 	w.h = acs.NewSessions(w.svc, cfg)
+	t.Cleanup(w.checkBodies)
 	made, err := w.svc.CreateClient(t.Context(), acs.NewClient{Name: "crm"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.client = made.Client
 	err = w.store.CreateEndpoint(t.Context(), webhook.Endpoint{
-		ID: "wh_1", Client: w.client.ID, URL: "https://crm.example/hook", Events: []string{"*"}, State: webhook.EndpointActive, Version: 1,
+		ID: worldHook, Client: w.client.ID, URL: "https://crm.example/hook", Events: []string{"*"}, State: webhook.EndpointActive, Version: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +182,19 @@ func timeline(a acs.Action) string {
 		fmt.Fprintf(&b, "\n  %s %s: %s", e.At.Format("15:04:05.000"), e.What, e.Detail)
 	}
 	return b.String()
+}
+
+// checkBodies holds the body of every event of the story against its schema.
+func (w *world) checkBodies() {
+	all, _, err := w.store.Events(context.Background(), webhook.EventFilter{})
+	if err != nil {
+		w.t.Errorf("events: %v", err)
+	}
+	for _, e := range all {
+		if err := wiretest.CheckBody(e.Type, e.Bytes()); err != nil {
+			w.t.Errorf("the body of an event is wrong: %v\n%s", err, e.Bytes())
+		}
+	}
 }
 
 // events lists the bodies of an action's events in order.

@@ -18,6 +18,7 @@ import (
 	"recado/acs"
 	"recado/acs/api"
 	"recado/acs/wire"
+	"recado/acs/wire/wiretest"
 	"recado/store/memstore"
 	"recado/webhook"
 )
@@ -58,8 +59,22 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 	if s.api, err = api.New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.checkBodies(t) })
 	s.admin = s.client(t, "root", "admin", "parameters:dangerous").token
 	return s
+}
+
+// checkBodies holds the body of every event against its schema.
+func (s *server) checkBodies(t testing.TB) {
+	all, _, err := s.store.Events(context.Background(), webhook.EventFilter{})
+	if err != nil {
+		t.Errorf("events: %v", err)
+	}
+	for _, e := range all {
+		if err := wiretest.CheckBody(e.Type, e.Bytes()); err != nil {
+			t.Errorf("the body of an event is wrong: %v\n%s", err, e.Bytes())
+		}
+	}
 }
 
 // client makes a client with scopes; without any it gets the usual ones.

@@ -15,6 +15,7 @@ import (
 
 	"recado/acs/client"
 	"recado/acs/wire"
+	"recado/acs/wire/wiretest"
 	"recado/cwmp"
 	"recado/cwmp/cwmptest"
 	"recado/webhook/webhooktest"
@@ -119,7 +120,13 @@ func (l *crashLoad) receiver(api *client.Client, number uint64) string {
 		l.t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(l.seed, number))
-	r := &webhooktest.Receiver{Secrets: []string{made.Secret}, RefuseUnverified: true, Keep: 1}
+	r := &webhooktest.Receiver{Secrets: []string{made.Secret}, RefuseUnverified: true, Keep: 1, Check: func(eventType string, body []byte) error {
+		err := wiretest.CheckBody(eventType, body)
+		if err != nil {
+			l.t.Errorf("a webhook's body is wrong: %v\n%s", err, body)
+		}
+		return err
+	}}
 	r.OnArrival = func(a webhooktest.Arrival) {
 		w := telling{endpoint: made.ID, id: a.ID, verified: a.Verified()}
 		if err := json.Unmarshal(a.Body, &w.event); err != nil {

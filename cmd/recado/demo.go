@@ -129,6 +129,9 @@ func (d *demo) startServer(ctx context.Context, dir string) error {
 	return nil
 }
 
+// checkBody, where it is not nil, says what is wrong with the body of a webhook that a receiver of this program gets. Tests set it.
+var checkBody func(eventType string, body []byte) error
+
 func (d *demo) startReceiver(context.Context) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -137,7 +140,7 @@ func (d *demo) startReceiver(context.Context) error {
 	d.hookURL = "http://" + l.Addr().String() + "/hook"
 	secret := newSecret()
 	d.hook.Secret = secret
-	r := &webhooktest.Receiver{Secrets: []string{secret}, RefuseUnverified: true, OnArrival: func(a webhooktest.Arrival) {
+	r := &webhooktest.Receiver{Secrets: []string{secret}, RefuseUnverified: true, Check: checkBody, OnArrival: func(a webhooktest.Arrival) {
 		d.say("  <- %s", describe(a))
 		d.arrived.add(a)
 	}}

@@ -56,6 +56,7 @@ func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	p := &arrivalPrinter{out: s.out, json: c.json(), count: c.Count, done: cancel}
 	r := &webhooktest.Receiver{
 		Secrets: []string{secret}, Default: webhooktest.Status(c.Status), RefuseUnverified: true, OnArrival: p.print,
+		Check: checkBody,
 	}
 	if err := r.Serve(ctx, l); err != nil {
 		return err

@@ -15,11 +15,26 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"recado/acs/wire/wiretest"
 )
+
+// wrongBody is how the program ends in tests when it receives a body that does not fit its schema.
+const wrongBody = 70
 
 // TestMain lets the scripts run this very program as "recado".
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"recado": func() { os.Exit(mainStatus()) }})
+	testscript.Main(m, map[string]func(){"recado": func() {
+		checkBody = func(eventType string, body []byte) error {
+			err := wiretest.CheckBody(eventType, body)
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "a webhook's body is wrong: %v\n%s\n", err, body)
+				os.Exit(wrongBody)
+			}
+			return nil
+		}
+		os.Exit(mainStatus())
+	}})
 }
 
 // TestScripts runs testdata/script. Each script has free ports in $API, $CWMP and $HOOK, and no RECADO_ variable of the caller's.

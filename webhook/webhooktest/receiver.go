@@ -2,6 +2,7 @@ package webhooktest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -34,6 +35,8 @@ type Arrival struct {
 	Err error
 	// BodyErr is the same for the body signature; nil also where none was asked for.
 	BodyErr error
+	// CheckErr is what Check says of the body.
+	CheckErr error
 	// Duplicate tells that the same webhook-id arrived before.
 	Duplicate bool
 }
@@ -51,6 +54,9 @@ type Receiver struct {
 	BodyHeader string
 	// Default answers when the script is at its end; nil is Status(204).
 	Default Behaviour
+	// Check says what is wrong with a body that is not refused, by the type that it names ("" where it names none); nil checks nothing.
+	// A wrong body is answered as any other: Arrival.CheckErr tells.
+	Check func(eventType string, body []byte) error
 	// OnArrival is called for each request before it is answered.
 	OnArrival func(Arrival)
 	// RefuseUnverified answers 401 to what does not verify, whatever the script says, and does not use up a step of it.
@@ -95,6 +101,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a.Attempt, _ = strconv.Atoi(req.Header.Get(webhook.HeaderAttempt)) // 0 where it is no number
 	r.verify(&a)
 	refused := r.RefuseUnverified && !a.Verified()
+	if r.Check != nil && !refused {
+		a.CheckErr = r.Check(typeOf(body), body)
+	}
 	answer := r.record(&a, refused)
 	if r.OnArrival != nil {
 		r.OnArrival(a)
@@ -104,6 +113,17 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	answer(w, req)
+}
+
+// typeOf is the type that a body names.
+func typeOf(body []byte) string {
+	var named struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(body, &named); err != nil {
+		return ""
+	}
+	return named.Type
 }
 
 // SetSecrets replaces the secrets: of an endpoint that was registered when the receiver was up already, or rotated.

@@ -149,6 +149,35 @@ func TestRefuseUnverified(t *testing.T) {
 	})
 }
 
+func TestCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := errors.New("wrong")
+		r := &webhooktest.Receiver{Secrets: []string{secret}, Check: func(eventType string, body []byte) error {
+			if eventType == "a.b" && string(body) == `{"type":"a.b"}` {
+				return nil
+			}
+			return wrong
+		}}
+		c := serve(t, r, webhooktest.NewPipe())
+		for _, body := range []string{`{"type":"a.b"}`, `{"type":"a.c"}`, `{"type":7}`, ""} {
+			resp, err := c.Post("http://h/", "application/json", strings.NewReader(body))
+			wantStatus(t, resp, err, 204)
+		}
+		got := r.Arrivals()
+		for i, want := range []error{nil, wrong, wrong, wrong} {
+			if got[i].CheckErr != want {
+				t.Errorf("body %s: got %v, want %v", got[i].Body, got[i].CheckErr, want)
+			}
+		}
+		r.RefuseUnverified = true
+		resp, err := c.Post("http://h/", "application/json", strings.NewReader("{}"))
+		wantStatus(t, resp, err, 401)
+		if got := r.Arrivals()[4]; got.CheckErr != nil {
+			t.Errorf("a body that is refused: got %v, want it unchecked", got.CheckErr)
+		}
+	})
+}
+
 func TestKeepIsBounded(t *testing.T) {
 	r := &webhooktest.Receiver{Secrets: []string{secret}, Keep: 2, MaxBody: 8}
 	c := serve(t, r, webhooktest.NewPipe())

@@ -146,6 +146,9 @@ func (s *server) call(method, path, token string, in, out any) int {
 // receiver serves a webhook receiver and returns its URL.
 func receiver(t *testing.T, r *webhooktest.Receiver) string {
 	t.Helper()
+	if r.Check == nil {
+		r.Check = checkBodies(t)
+	}
 	l := listener(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

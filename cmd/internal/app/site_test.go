@@ -61,7 +61,7 @@ type site struct {
 func newSite(t testing.TB, open func() database, behave webhooktest.Behaviour) *site {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &site{t: t, net: cwmptest.NewNetwork(), open: open, ctx: ctx, end: cancel}
-	s.receiver = &webhooktest.Receiver{Keep: 100_000, Default: func(w http.ResponseWriter, r *http.Request) {
+	s.receiver = &webhooktest.Receiver{Keep: 100_000, Check: checkBodies(t), Default: func(w http.ResponseWriter, r *http.Request) {
 		c := &codeWriter{ResponseWriter: w}
 		if behave == nil {
 			w.WriteHeader(http.StatusNoContent)

@@ -60,7 +60,8 @@ const (
 	ReasonNoBoot             Reason = "no_boot_after_reboot" // accepted; no boot seen
 	ReasonNotVerified        Reason = "not_verified"         // applied; the values could not be read back
 	ReasonCancelledByClient  Reason = "cancelled_by_client"
-	ReasonSessionIncomplete  Reason = "session_incomplete" // sessions came and broke off before the request could go out
+	ReasonBehindAnother      Reason = "behind_another_action" // one sent before it was not settled in time
+	ReasonSessionIncomplete  Reason = "session_incomplete"    // sessions came and broke off before the request could go out
 	ReasonMethodNotSupported Reason = "method_not_supported"
 )
 

@@ -112,10 +112,22 @@ func (s *Service) conclude(ctx context.Context, a Action, v verdict) error {
 // a pending one first, its watch has just begun, and goes on.
 func (s *Service) expire(ctx context.Context, a Action) (Action, error) {
 	pending := !a.Status.Final()
+	var at surroundings
+	if pending && a.unsent() {
+		live, err := s.store.LiveActions(ctx, a.Device)
+		if err != nil {
+			return a, fmt.Errorf("actions of device %s: %w", a.Device, err)
+		}
+		d, err := s.store.Device(ctx, a.Device)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return a, fmt.Errorf("device %s: %w", a.Device, err)
+		}
+		at = surroundings{behind: waitIn(live, a.ID), lastInform: d.Reported.LastInform}
+	}
 	return s.change(ctx, a, func(a *Action, now time.Time) error {
 		switch {
 		case !a.Status.Final():
-			reason, detail := a.timeoutReason()
+			reason, detail := a.timeoutReason(at)
 			a.finish(now, verdict{status: StatusTimeout, reason: reason, detail: detail})
 		case !pending && !a.WatchUntil.IsZero():
 			a.WatchUntil = time.Time{}

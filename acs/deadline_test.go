@@ -81,6 +81,41 @@ func TestTimeoutReasons(t *testing.T) {
 	}
 }
 
+// A device that comes when it is rung, and drops its sessions, is another trouble than one that does not come.
+func TestTimeoutAfterSessionsThatBrokeOff(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		a := w.reboot(c)
+		synctest.Wait()
+		if w.waker.count() == 0 {
+			t.Fatal("the device was not rung")
+		}
+		for time.Since(a.CreatedAt) < time.Hour {
+			c.open(periodic).end(cwmp.EndTimeout, nil)
+			time.Sleep(5 * time.Second)
+		}
+		if got := w.action(a); got.Status != acs.StatusTimeout || got.Reason != acs.ReasonSessionIncomplete {
+			t.Errorf("got %s, %s, want a timeout for %s", got.Status, got.Reason, acs.ReasonSessionIncomplete)
+		}
+	})
+}
+
+func TestTimeoutBehindAnother(t *testing.T) {
+	inWorld(t, acs.SessionsConfig{}, func(w *world) {
+		c := w.known("1")
+		first := w.reboot(c)
+		c.sendReboot(first)
+		second := w.submit(acs.Submission{
+			Kind: acs.KindParametersUpdate, RouterID: first.RouterID, Timeout: 30 * time.Minute,
+			Parameters: []acs.ParameterInput{{Name: ssid, Value: []byte(`"Net"`)}},
+		})
+		time.Sleep(30 * time.Minute)
+		w.want(second, acs.StatusTimeout, acs.StageQueued, acs.ReasonBehindAnother)
+		time.Sleep(30 * time.Minute)
+		w.want(first, acs.StatusTimeout, acs.StageAccepted, acs.ReasonNoBoot)
+	})
+}
+
 func TestTimeoutOfADeviceThatNeverCalledIn(t *testing.T) {
 	inWorld(t, acs.SessionsConfig{}, func(w *world) {
 		name := "RTR-42"

@@ -184,8 +184,16 @@ func (a *Action) late(now time.Time, v verdict, event string) {
 	a.note(now, "late_"+string(v.status), "the device acted after the deadline; the result stays timeout")
 }
 
+// surroundings is what an action's own record does not tell of why it was not sent.
+type surroundings struct {
+	// behind is what it waited for in its device's queue, if anything.
+	behind *Wait
+	// lastInform is when the device last called in.
+	lastInform time.Time
+}
+
 // timeoutReason says why the deadline found the action pending.
-func (a *Action) timeoutReason() (Reason, string) {
+func (a *Action) timeoutReason(at surroundings) (Reason, string) {
 	switch {
 	case a.Stage == StageAccepted && a.Kind == KindReboot:
 		return ReasonNoBoot, "the device accepted the reboot and was not seen to boot"
@@ -195,7 +203,9 @@ func (a *Action) timeoutReason() (Reason, string) {
 		return ReasonNoAnswer, "the request was sent and the device never answered"
 	case a.Sends > 0:
 		return ReasonNoBoot, "the device was sent the request and proved that it took no effect; it could not be sent again in time"
-	case a.Ring == nil && sawSession(a):
+	case at.behind != nil && (at.behind.Reason == WaitReboot || at.behind.Reason == WaitAnswer):
+		return ReasonBehindAnother, "another request for this device was sent before it and was not settled in time"
+	case a.Ring == nil && sawSession(a), a.Ring != nil && a.Ring.Reason == "" && !at.lastInform.Before(a.Ring.At):
 		return ReasonSessionIncomplete, "the device called in, but its sessions ended before the request could be sent"
 	case a.Ring == nil:
 		return ReasonDeviceOffline, "the device did not call in, and no connection request could be sent to it"

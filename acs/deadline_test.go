@@ -94,6 +94,7 @@ func TestTimeoutAfterSessionsThatBrokeOff(t *testing.T) {
 			c.open(periodic).end(cwmp.EndTimeout, nil)
 			time.Sleep(5 * time.Second)
 		}
+		synctest.Wait()
 		if got := w.action(a); got.Status != acs.StatusTimeout || got.Reason != acs.ReasonSessionIncomplete {
 			t.Errorf("got %s, %s, want a timeout for %s", got.Status, got.Reason, acs.ReasonSessionIncomplete)
 		}

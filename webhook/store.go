@@ -139,7 +139,10 @@ type QueueStore interface {
 	DeliveriesChanged() <-chan struct{}
 }
 
-// Store is all that this package needs kept. Implementations are safe for concurrent use, copy what they take and give, and
+// Store is all that this package needs kept. Its changes of endpoints, and those of clients, tokens and devices' facts, store the outbox
+// of their context with what they change, see WithOutbox.
+//
+// Implementations are safe for concurrent use, copy what they take and give, and
 // return only after what they stored is durable.
 type Store interface {
 	EndpointStore

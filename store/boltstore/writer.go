@@ -87,6 +87,12 @@ func (db *DB) write(ctx context.Context, do func(g *group) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if told, ok := webhook.OutboxFrom(ctx); ok {
+		var err error
+		if do, err = telling(do, told); err != nil {
+			return err
+		}
+	}
 	o := &op{do: do, done: make(chan struct{})}
 	if !db.queue.add(o) {
 		return errClosed
@@ -100,6 +106,24 @@ func (db *DB) write(ctx context.Context, do func(g *group) error) error {
 		<-o.done
 	}
 	return o.err
+}
+
+// telling makes do store an outbox with what it stores.
+func telling(do func(g *group) error, o webhook.Outbox) (func(g *group) error, error) {
+	p, err := prepareOutbox(acs.Outbox(o))
+	if err != nil {
+		return nil, err
+	}
+	return func(g *group) error {
+		if err := g.check(p); err != nil {
+			return err
+		}
+		if err := do(g); err != nil {
+			return err
+		}
+		g.post(p)
+		return nil
+	}, nil
 }
 
 var errClosed = fmt.Errorf("%w: it is closed", acs.ErrUnavailable)

@@ -32,6 +32,7 @@ func (s *Store) CreateClient(ctx context.Context, c acs.Client) error {
 	c.Version = 1
 	s.clients[c.ID] = &c
 	s.did(acs.AuditNewClient(ctx, &c))
+	s.tell(ctx)
 	return nil
 }
 
@@ -89,6 +90,7 @@ func (s *Store) UpdateClient(ctx context.Context, c acs.Client) (acs.Client, err
 	c.Version++
 	s.clients[c.ID] = &c
 	s.did(acs.AuditClient(ctx, old, &c))
+	s.tell(ctx)
 	return cloneClient(&c), nil
 }
 
@@ -113,6 +115,7 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 		}
 	}
 	s.did(acs.AuditGoneClient(ctx, old, webhooks))
+	s.tell(ctx)
 	return nil
 }
 
@@ -124,6 +127,7 @@ func (s *Store) AddToken(ctx context.Context, t acs.Token) error {
 	defer s.mu.Unlock()
 	s.tokens[t.Hash] = t
 	s.did(acs.AuditToken(ctx, &t))
+	s.tell(ctx)
 	return nil
 }
 
@@ -147,6 +151,7 @@ func (s *Store) DeleteTokens(ctx context.Context, client string) error {
 	}
 	defer s.mu.Unlock()
 	s.did(acs.AuditRevoked(ctx, client, s.deleteTokens(client)))
+	s.tell(ctx)
 	return nil
 }
 

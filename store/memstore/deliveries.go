@@ -29,6 +29,13 @@ func (s *Store) checkOutbox(o acs.Outbox) error {
 	return nil
 }
 
+// tell stores the outbox of the context of a write that came about.
+func (s *Store) tell(ctx context.Context) {
+	if o, ok := webhook.OutboxFrom(ctx); ok {
+		s.post(acs.Outbox(o), s.now())
+	}
+}
+
 // post stores an outbox and gives the last sequence number that it allotted, 0 for none.
 func (s *Store) post(o acs.Outbox, now time.Time) (last uint64) {
 	for _, e := range o.Events {

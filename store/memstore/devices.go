@@ -162,6 +162,7 @@ func (s *Store) PutFacts(ctx context.Context, id string, identity cwmp.DeviceID,
 	rename(s.routerIDs, id, old.facts.RouterID, f.RouterID)
 	rename(s.usernames, id, old.facts.CWMPAuth.Username, f.CWMPAuth.Username)
 	d, _ := s.device(id)
+	s.tell(ctx)
 	return d, nil
 }
 

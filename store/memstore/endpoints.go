@@ -23,6 +23,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) error {
 	e.Version = 1
 	s.endpoints[e.ID] = &e
 	s.did(acs.AuditNewEndpoint(ctx, &e))
+	s.tell(ctx)
 	return nil
 }
 
@@ -81,6 +82,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	s.endpoints[e.ID] = &e
 	s.did(acs.AuditEndpoint(ctx, old, &e))
 	s.signal() // it may have been paused until now
+	s.tell(ctx)
 	return cloneEndpoint(&e), nil
 }
 
@@ -96,6 +98,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, id string) error {
 	}
 	s.did(acs.AuditGoneEndpoint(ctx, old))
 	s.deleteEndpoint(id)
+	s.tell(ctx)
 	return nil
 }
 

@@ -14,6 +14,8 @@ var outboxCases = []testCase{
 	{"outbox/a refused change tells nothing", (*env).refusedTellsNothing},
 	{"outbox/one change may tell several events", (*env).severalEvents},
 	{"outbox/a change may tell nothing", (*env).noEvents},
+	{"outbox/the context's goes with the write", (*env).contextTells},
+	{"outbox/the context's goes with nothing", (*env).contextTellsNothing},
 	{"sequence/each device counts its own", (*env).sequencePerDevice},
 	{"sequence/only where it is asked for", (*env).sequenceWhereAsked},
 	{"sequence/racing verdicts leave no gap", (*env).sequenceGapless},

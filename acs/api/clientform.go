@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"recado/acs"
 	"recado/acs/wire"
@@ -62,7 +63,7 @@ func inForm(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	return invalid("webhook."+endpointField(bad.Field), bad.Problem)
+	return invalid("webhook."+strings.TrimPrefix(endpointField(bad.Field), "tls."), bad.Problem)
 }
 
 // showForm shows a client with the webhook of its form, and the secret of one that was just made.

@@ -61,6 +61,18 @@ func TestClientForm(t *testing.T) {
 		t.Errorf("changed: got %+v", got)
 	}
 
+	// Other settings of its TLS stay.
+	const pin = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	as[wire.Webhook](t, s.do(t, "PATCH", "/api/v1/webhooks/"+w.ID, c.Token, `{"tls": {"pins": ["`+pin+`"]}}`), 200)
+	plain(s.do(t, "PATCH", path, s.admin, `{"webhook": {"accept_invalid_certificate": false, "active": true}}`))
+	p := s.do(t, "PATCH", path, s.admin, `{"webhook": {"accept_invalid_certificate": true}}`).problem(t, 400, wire.CodeInvalidRequest)
+	if p.Field != "webhook.accept_invalid_certificate" {
+		t.Errorf("any certificate beside a pin: field %q, want webhook.accept_invalid_certificate", p.Field)
+	}
+	if got := as[wire.Webhook](t, s.do(t, "GET", "/api/v1/webhooks/"+w.ID, c.Token, ""), 200); got.TLS == nil || fmt.Sprint(got.TLS.Pins) != "["+pin+"]" {
+		t.Errorf("TLS: got %+v, want the pin", got.TLS)
+	}
+
 	// What is refused changes nothing.
 	for body, field := range map[string]string{
 		`{"name": "other", "legacy": true, "webhook": {"url": "ftp://erp.example.com"}}`: "webhook.url",

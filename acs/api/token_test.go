@@ -313,6 +313,20 @@ func TestThrottleIsBounded(t *testing.T) {
 	if n := api.Throttled(th); n > 1000 {
 		t.Errorf("got %d buckets, want 1000 at the most", n)
 	}
+	for i := range 400 {
+		y, err := api.Begin(th, "many", fmt.Sprint("right ", i), now)
+		if err != nil {
+			t.Fatalf("the %d. client that is right, from one address: %v", i+1, err)
+		}
+		api.End(th, y, nil)
+	}
+	for i := range 61 {
+		y, err := api.Begin(th, "many", "right 399", now)
+		if i < 60 && (err != nil || !api.Known(y)) || i == 60 && err == nil {
+			t.Fatalf("wrong try %d of a client that got in before: got %v; want 60 to be judged", i+1, err)
+		}
+		api.End(th, y, acs.ErrUnauthenticated)
+	}
 	y, err := api.Begin(th, "s", "i", now)
 	if err != nil {
 		t.Fatal(err)

@@ -37,12 +37,19 @@ func (c *Client) checkKind() error {
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
+	if c.PublicKey, err = publicKeyText(key); err != nil {
 		return &InvalidError{"public_key", "cannot be written as SubjectPublicKeyInfo"}
 	}
-	c.PublicKey = string(pem.EncodeToMemory(&pem.Block{Type: pemPublicKey, Bytes: der}))
 	return nil
+}
+
+// publicKeyText is a key in its usual form.
+func publicKeyText(key *ecdsa.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: pemPublicKey, Bytes: der})), nil
 }
 
 const pemPublicKey = "PUBLIC KEY"

@@ -51,11 +51,13 @@ func (s *Service) ExchangeJWT(ctx context.Context, text string) (FetchedToken, e
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return FetchedToken{}, fmt.Errorf("client of a JWT: %w", err)
 	}
-	key, own := nobodysKey(), false
-	if c.PublicKey != "" {
-		if k, err := ParsePublicKey(c.PublicKey); err == nil {
-			key, own = k, true
-		}
+	own := c.PublicKey != ""
+	if !own {
+		c.PublicKey = nobodysKey()
+	}
+	key, err := ParsePublicKey(c.PublicKey)
+	if err != nil {
+		return FetchedToken{}, fmt.Errorf("public key of client %s: %w", c.ID, err)
 	}
 	if !j.signedBy(key) || !own {
 		return FetchedToken{}, noProof("iss is no client with a public key here, or another key signed it")
@@ -71,12 +73,16 @@ func (s *Service) ExchangeJWT(ctx context.Context, text string) (FetchedToken, e
 }
 
 // nobodysKey is verified against where there is none, so that it costs the same. Nobody has its other half.
-var nobodysKey = sync.OnceValue(func() *ecdsa.PublicKey {
+var nobodysKey = sync.OnceValue(func() string {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err) // the system has no random numbers
 	}
-	return &k.PublicKey
+	text, err := publicKeyText(&k.PublicKey)
+	if err != nil {
+		panic(err) // a P-256 key has this form
+	}
+	return text
 })
 
 // grant makes a token for a client that has proven itself.

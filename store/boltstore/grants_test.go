@@ -1,7 +1,9 @@
 package boltstore_test
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,5 +61,28 @@ func BenchmarkGrantToken(b *testing.B) {
 	}
 	for b.Loop() {
 		grant("cli_00000000000000000000000000000050")
+	}
+}
+
+// TestMarksOutliveACrash: what a token was given for is not taken again by the process after this one.
+func TestMarksOutliveACrash(t *testing.T) {
+	s := newStore(t)
+	check(t, "client", s.CreateClient(ctx, acs.Client{ID: "cli_1", Name: "a"}))
+	grant := acs.Grant{
+		Token: acs.Token{Hash: "h1", Client: "cli_1", ExpiresAt: time.Now().Add(time.Hour), Fetched: true},
+		Mark:  "m", MarkUntil: time.Now().Add(time.Hour),
+	}
+	check(t, "grant", s.GrantToken(ctx, grant))
+	to := filepath.Join(t.TempDir(), "recado.db")
+	copyStore(t, s.path, to)
+	after := open(t, to)
+	defer func() { check(t, "close", after.Close()) }()
+	grant.Token.Hash = "h2"
+	if err := after.GrantToken(ctx, grant); !errors.Is(err, acs.ErrExists) {
+		t.Errorf("the mark again: got %v, want ErrExists", err)
+	}
+	got, err := after.Token(ctx, "h1")
+	if err != nil || !got.Fetched {
+		t.Errorf("the token: got %+v, %v", got, err)
 	}
 }

@@ -85,6 +85,7 @@ func TestKilled(t *testing.T) {
 			}
 		}
 		consistent(t, s)
+		bothOrNeither(t, s)
 		check(t, "close", s.Close())
 	}
 }

@@ -183,6 +183,18 @@ func (s *crashServer) dump() []byte {
 	return out
 }
 
+// verifyAudit wants the record of who did what to be whole; the server must not run.
+func (s *crashServer) verifyAudit() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.bin, "audit", "verify", s.store())
+	cmd.Env = cleanEnv()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Errorf("recado audit verify: %v, want exit code 0: %s", err, out)
+	}
+}
+
 func (s *crashServer) log() []byte {
 	text, err := os.ReadFile(s.file("server.log"))
 	if err != nil {

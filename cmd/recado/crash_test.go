@@ -186,6 +186,7 @@ func (c *crash) end() *crashHistory {
 		}
 	}
 	c.server.stop()
+	c.server.verifyAudit()
 	for i := range crashDevices {
 		d := c.load.fleet.Device(i)
 		h.boots[c.load.ids[i]] = d.Boots()

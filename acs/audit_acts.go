@@ -85,6 +85,7 @@ func AuditClient(ctx context.Context, before, now *Client) (acts []AuditAct) {
 	f.add("public_key", before.PublicKey != now.PublicKey)
 	f.add("legacy", before.Legacy != now.Legacy)
 	f.add("time_zone", before.TimeZone != now.TimeZone)
+	f.add("webhook", before.Webhook != now.Webhook)
 	f.add("client_secret", before.SecretHash != now.SecretHash)
 	if len(f) > 0 {
 		scopes := ""

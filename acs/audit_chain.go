@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 )
@@ -23,10 +22,20 @@ func AppendAuditBody(b []byte, a *AuditAct) []byte {
 		b = appendText(b, s)
 	}
 	b = binary.AppendUvarint(b, uint64(len(a.Details)))
-	for _, name := range slices.Sorted(maps.Keys(a.Details)) {
+	var few [8]string
+	for _, name := range a.DetailNames(few[:0]) {
 		b = appendText(appendText(b, name), a.Details[name])
 	}
 	return b
+}
+
+// DetailNames appends the names of the act's details to names, in order.
+func (a *AuditAct) DetailNames(names []string) []string {
+	for name := range a.Details {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func appendText(b []byte, s string) []byte {

@@ -3,6 +3,7 @@ package acs
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A rule of the list of parameters that can take a router away from its owner or run commands on it.
@@ -37,8 +38,41 @@ func withoutRoot(name string) string {
 	return rest
 }
 
+// judged remembers verdicts: the same few names are asked for over and over, by the request and by the audit record, and the rules cost
+// more than all else that is done with a name.
+var judged struct {
+	mu sync.RWMutex
+	by map[string]bool
+}
+
+// Bounds of what is remembered; names beyond them are judged anew.
+const (
+	maxJudged     = 4096
+	maxJudgedName = 256
+)
+
 // Dangerous reports whether setting a parameter needs the scope parameters:dangerous.
 func Dangerous(name string) bool {
+	if len(name) > maxJudgedName {
+		return dangerous(name)
+	}
+	judged.mu.RLock()
+	is, known := judged.by[name]
+	judged.mu.RUnlock()
+	if known {
+		return is
+	}
+	is = dangerous(name)
+	judged.mu.Lock()
+	if judged.by == nil || len(judged.by) >= maxJudged {
+		judged.by = make(map[string]bool)
+	}
+	judged.by[strings.Clone(name)] = is
+	judged.mu.Unlock()
+	return is
+}
+
+func dangerous(name string) bool {
 	n := withoutRoot(name)
 	for _, r := range dangerRules {
 		if r.pattern.MatchString(n) {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"recado/acs"
@@ -52,12 +50,8 @@ func packAct(a *acs.AuditAct) []byte {
 		b = packText(b, *s)
 	}
 	b = binary.AppendUvarint(b, uint64(len(a.Details)))
-	names := make([]string, 0, len(a.Details))
-	for name := range a.Details {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	var few [8]string
+	for _, name := range a.DetailNames(few[:0]) {
 		b = packText(packText(b, name), a.Details[name])
 	}
 	return b
@@ -87,20 +81,32 @@ func packText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))<<2), s...)
 }
 
-// packedHex packs lower-case hex digits.
+// packedHex packs lower-case hex digits, two for each byte.
 func packedHex(to []byte, s string) bool {
-	if strings.ToLower(s) != s {
-		return false
+	for i := range to {
+		hi, lo := nibble(s[2*i]), nibble(s[2*i+1])
+		if hi > 15 || lo > 15 {
+			return false
+		}
+		to[i] = hi<<4 | lo
 	}
-	_, err := hex.Decode(to, []byte(s))
-	return err == nil
+	return true
+}
+
+// nibble gives the value of a lower-case hex digit, 255 for what is none.
+func nibble(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
 }
 
 func packedUUID(id *[16]byte, s string) bool {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return false
-	}
-	return packedHex(id[:], s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:])
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
+		packedHex(id[:4], s) && packedHex(id[4:6], s[9:]) && packedHex(id[6:8], s[14:]) && packedHex(id[8:10], s[19:]) && packedHex(id[10:], s[24:])
 }
 
 // auditReader reads packed texts; after the first mistake all are empty.

@@ -158,6 +158,9 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 		}
 		facts.UpdatedAt = now
 		d, err = s.store.PutFacts(ctx, id, d.Identity, facts)
+		if err := s.shadows(ctx, c, id, &p); err != nil {
+			return Device{}, false, err
+		}
 		if errors.Is(err, ErrConflict) {
 			continue
 		}

@@ -152,15 +152,15 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 		if len(c.Tags) > 0 && !slices.ContainsFunc(facts.Tags, func(t string) bool { return slices.Contains(c.Tags, t) }) {
 			return Device{}, false, &InvalidError{"tags", "would take the device out of this client's sight; keep one of the client's tags"}
 		}
+		if err := s.shadows(ctx, c, id, &p); err != nil {
+			return Device{}, false, err
+		}
 		now := time.Now()
 		if facts.Version == 0 {
 			facts.CreatedAt = now
 		}
 		facts.UpdatedAt = now
 		d, err = s.store.PutFacts(ctx, id, d.Identity, facts)
-		if err := s.shadows(ctx, c, id, &p); err != nil {
-			return Device{}, false, err
-		}
 		if errors.Is(err, ErrConflict) {
 			continue
 		}

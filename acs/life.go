@@ -205,7 +205,7 @@ func (a *Action) timeoutReason(at surroundings) (Reason, string) {
 		return ReasonNoBoot, "the device was sent the request and proved that it took no effect; it could not be sent again in time"
 	case at.behind != nil && (at.behind.Reason == WaitReboot || at.behind.Reason == WaitAnswer):
 		return ReasonBehindAnother, "another request for this device was sent before it and was not settled in time"
-	case a.Ring == nil && sawSession(a), a.Ring != nil && a.Ring.Reason == "" && !at.lastInform.Before(a.Ring.At):
+	case (a.Ring == nil || a.Ring.Reason == "") && at.lastInform.After(a.CreatedAt):
 		return ReasonSessionIncomplete, "the device called in, but its sessions ended before the request could be sent"
 	case a.Ring == nil:
 		return ReasonDeviceOffline, "the device did not call in, and no connection request could be sent to it"
@@ -221,8 +221,4 @@ func (a *Action) timeoutReason(at surroundings) (Reason, string) {
 		return ReasonUnreachable, "connection request: " + explainRing(a.Ring.Reason)
 	}
 	return ReasonRejected, "connection request: " + explainRing(a.Ring.Reason)
-}
-
-func sawSession(a *Action) bool {
-	return slices.ContainsFunc(a.Timeline, func(e TimelineEntry) bool { return e.What == "in_session" })
 }

@@ -23,9 +23,12 @@ func endpoint(e *webhook.Endpoint) wire.Webhook {
 		TimeoutSeconds: int(e.Timeout / time.Second), RetrySeconds: []int{},
 		ConsecutiveFailures: e.ConsecutiveFailures, LastSuccessAt: wire.TimePtr(e.LastSuccessAt),
 		LastFailureAt: wire.TimePtr(e.LastFailureAt), LastError: e.LastError,
-		CreatedAt: wire.Time(e.CreatedAt), UpdatedAt: wire.Time(e.UpdatedAt),
+		FailingSince: wire.TimePtr(e.FailingSince), CreatedAt: wire.Time(e.CreatedAt), UpdatedAt: wire.Time(e.UpdatedAt),
 	}
 	showOptions(&w, e)
+	if e.State == webhook.EndpointFailing {
+		w.ProbeAt = wire.TimePtr(e.ProbeAt)
+	}
 	if e.Rotating(time.Now()) {
 		w.RotationUntil = wire.TimePtr(e.OldSecretUntil)
 	}
@@ -95,12 +98,17 @@ func (a *API) deliveries(ctx context.Context, who acs.Client, ds []webhook.Deliv
 	if err != nil {
 		return nil, err
 	}
-	idle := map[string]bool{}
+	of := map[string]*webhook.Endpoint{}
 	for i := range endpoints {
-		idle[endpoints[i].ID] = endpoints[i].State != webhook.EndpointActive
+		of[endpoints[i].ID] = &endpoints[i]
 	}
 	for i := range shown {
-		if ds[i].State == webhook.DeliveryPending && idle[ds[i].Endpoint] {
+		e := of[ds[i].Endpoint]
+		if e == nil || ds[i].State != webhook.DeliveryPending {
+			continue
+		}
+		shown[i].NextAt = wire.TimePtr(ds[i].DueAt(e))
+		if e.State != webhook.EndpointActive {
 			shown[i].State = stateHeld
 		}
 	}
@@ -121,7 +129,7 @@ func delivery(d *webhook.Delivery) wire.Delivery {
 
 func attempt(t *webhook.Attempt) wire.Attempt {
 	return wire.Attempt{
-		Number: t.Number, At: wire.Time(t.At), DurationMS: t.Duration.Milliseconds(), HTTPStatus: t.Status,
+		Number: t.Number, Probe: t.Probe, At: wire.Time(t.At), DurationMS: t.Duration.Milliseconds(), HTTPStatus: t.Status,
 		ErrorClass: string(t.Class), Error: t.Error, Response: strings.ToValidUTF8(t.Response, "\uFFFD"),
 		RetryAfterSeconds: int64(t.RetryAfter / time.Second),
 	}

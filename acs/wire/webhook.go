@@ -28,6 +28,8 @@ type Webhook struct {
 	TLS         *WebhookTLS    `json:"tls"`          // without the client certificate's key
 
 	ConsecutiveFailures int    `json:"consecutive_failures"`
+	FailingSince        *Time  `json:"failing_since"` // the first failure after the last success
+	ProbeAt             *Time  `json:"probe_at"`      // when a failing endpoint is asked again
 	LastSuccessAt       *Time  `json:"last_success_at"`
 	LastFailureAt       *Time  `json:"last_failure_at"`
 	LastError           string `json:"last_error,omitempty"` // Attempt.ErrorClass of the last failed one
@@ -86,6 +88,7 @@ type Delivery struct {
 // Attempt is the record of one POST to an endpoint.
 type Attempt struct {
 	Number     int    `json:"number"`
+	Probe      bool   `json:"probe,omitempty"` // it asked whether a failing endpoint is back, and cost the schedule nothing
 	At         Time   `json:"at"`
 	DurationMS int64  `json:"duration_ms"`
 	HTTPStatus int    `json:"http_status,omitempty"`

@@ -21,8 +21,8 @@ func (db *DB) DeliveriesChanged() <-chan struct{} { return db.out.changed }
 func (db *DB) leased(key string, now time.Time) bool {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	p := db.out.pending[key]
-	return p != nil && (p.at == settling || p.at == leased && nanos(now) < p.until)
+	l := db.out.away[db.out.pending[key]]
+	return l != nil && (l.at == settling || nanos(now) < l.until)
 }
 
 // ClaimDeliveries implements webhook.QueueStore. It writes nothing: a lease dies with the process. wake is the earliest moment at
@@ -47,8 +47,8 @@ func (db *DB) ClaimDeliveries(ctx context.Context, l webhook.ClaimLimits) ([]web
 
 // expire takes back the leases that are over.
 func (o *outgoing) expire(now int64) {
-	for len(o.leases.heapOf) > 0 && o.leases.heapOf[0].until <= now {
-		o.release(o.leases.heapOf[0])
+	for len(o.leases) > 0 && o.leases[0].until <= now {
+		o.release(o.leases[0])
 	}
 }
 
@@ -87,9 +87,19 @@ func (db *DB) turns(l webhook.ClaimLimits) []turnOf {
 	return list
 }
 
-// ripen moves what has become due from waiting to ready.
+// ripen moves what has become due from waiting to ready: one by one where it is little, else, as after a start, all in one go.
 func (q *endpointQueue) ripen(now int64) {
-	for len(q.waiting.heapOf) > 0 && q.waiting.heapOf[0].due() <= now {
+	const little = 1000
+	for n := 0; len(q.waiting.heapOf) > 0 && q.waiting.heapOf[0].due() <= now; n++ {
+		if n == little {
+			for _, p := range q.waiting.keep(func(p *pending) bool { return p.due() > now }) {
+				p.at = ready
+				q.ready.add(p)
+			}
+			heap.Init(&q.waiting)
+			heap.Init(&q.ready)
+			return
+		}
 		p := heap.Pop(&q.waiting).(*pending)
 		p.at = ready
 		heap.Push(&q.ready, p)
@@ -120,10 +130,10 @@ func (db *DB) grant(l webhook.ClaimLimits, at time.Time) (leases []webhook.Lease
 		}
 		idle = 0
 		p := heap.Pop(&t.ready).(*pending)
-		o.lease(p, nanos(at.Add(l.Lease)))
+		given := o.lease(p, nanos(at.Add(l.Lease)))
 		o.lastTurn = t.endpoint
 		leases = append(leases, webhook.Lease{
-			Delivery: webhook.Delivery{ID: p.key}, Endpoint: copyEndpoint(*t.e), Probe: t.probe, Pending: t.size, Token: p.token,
+			Delivery: webhook.Delivery{ID: p.key}, Endpoint: copyEndpoint(*t.e), Probe: t.probe, Pending: t.size, Token: given.token,
 		})
 	}
 	return leases
@@ -161,10 +171,10 @@ func (db *DB) wake(l webhook.ClaimLimits, now int64) time.Time {
 			earliest(max(t.opens, t.again))
 		}
 	}
-	for _, p := range db.out.leases.heapOf {
-		if e := db.endpoints[p.q.endpoint]; e != nil {
+	for _, l := range db.out.leases {
+		if e := db.endpoints[l.q.endpoint]; e != nil {
 			if opens, _, ok := e.OpensAt(); ok {
-				earliest(max(p.until, nanos(opens)))
+				earliest(max(l.until, nanos(opens)))
 			}
 		}
 	}
@@ -199,19 +209,19 @@ func (db *DB) fill(ctx context.Context, leases []webhook.Lease) ([]webhook.Lease
 		if err != nil {
 			keys[i] = leases[i].Delivery.ID
 		}
-		p := db.out.pending[keys[i]]
-		if p == nil || p.token != leases[i].Token {
+		l := db.out.away[db.out.pending[keys[i]]]
+		if l == nil || l.token != leases[i].Token {
 			continue // its endpoint was deleted meanwhile
 		}
 		switch {
 		case err != nil:
-			db.out.release(p)
+			db.out.release(l)
 		case bad[i] != nil:
 			db.damaged.add(bucketDlv, []byte(keys[i]), bad[i])
 			db.out.remove(keys[i])
 		default:
 			given := leases[i].Delivery
-			p.given = &given
+			l.given = &given
 			kept = append(kept, leases[i])
 		}
 	}
@@ -225,10 +235,10 @@ func (db *DB) RecordAttempt(
 	key := idKey(prefixDelivery, l.Delivery.ID)
 	now := db.now()
 	db.mu.RLock()
-	p := db.held(string(key), l.Token, now)
+	held := db.held(string(key), l.Token, now)
 	var e *webhook.Endpoint
-	if p != nil {
-		e = db.endpoints[p.q.endpoint]
+	if held != nil {
+		e = db.endpoints[held.q.endpoint]
 	}
 	db.mu.RUnlock()
 	if e == nil {
@@ -238,7 +248,7 @@ func (db *DB) RecordAttempt(
 		return "", fmt.Errorf("delivery %s: %w", l.Delivery.ID, webhook.ErrLeaseLost)
 	}
 	// While the lease is held nobody else changes the delivery: it can be encoded here.
-	d := *p.given
+	d := *held.given
 	d.Settle(a, to, e, now)
 	a.Delivery, a.Number = d.ID, d.Attempts
 	r := recorded{key: key, d: d, a: a}
@@ -278,13 +288,13 @@ func (g *group) record(l webhook.Lease, r recorded, to webhook.Settlement) (beca
 	}
 	e := g.endpoint(r.d.Endpoint)
 	db.mu.Lock()
-	p := db.held(string(r.key), l.Token, g.now)
-	if p != nil && e != nil {
-		db.out.settle(p)
-		g.undo = append(g.undo, func() { db.out.unsettle(p) })
+	held := db.held(string(r.key), l.Token, g.now)
+	if held != nil && e != nil {
+		db.out.settle(held)
+		g.undo = append(g.undo, func() { db.out.unsettle(held) })
 	}
 	db.mu.Unlock()
-	if p == nil || e == nil {
+	if held == nil || e == nil {
 		return "", fmt.Errorf("delivery %s: %w", r.d.ID, webhook.ErrLeaseLost)
 	}
 	became = g.changed(r.d.Endpoint).Settle(l, r.a, to, g.now)
@@ -306,13 +316,13 @@ func (db *DB) QueueDepth(ctx context.Context, client string) (int, error) {
 	return db.out.depth[client], nil
 }
 
-// held gives the delivery if the lease is held. The memory is locked.
-func (db *DB) held(key string, token uint64, now time.Time) *pending {
-	p := db.out.pending[key]
-	if p == nil || p.at != leased || p.token != token || p.given == nil || nanos(now) >= p.until {
+// held gives the lease if it is held. The memory is locked.
+func (db *DB) held(key string, token uint64, now time.Time) *lease {
+	l := db.out.away[db.out.pending[key]]
+	if l == nil || l.at != leased || l.token != token || l.given == nil || nanos(now) >= l.until {
 		return nil
 	}
-	return p
+	return l
 }
 
 // changed gives an endpoint to change its health; the record is written with the group.

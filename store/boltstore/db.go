@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,6 +131,7 @@ func Open(path string, o Options) (*DB, error) {
 	if err := guarded(db.load); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), devices.Close(), main.Close())
 	}
+	db.letGo()
 	tighten(db.log, path, devicesPath(path))
 	go db.writer()
 	go db.devices.run()
@@ -180,6 +182,19 @@ func prepare(path string, o Options) (*seal.Keys, error) {
 		}
 	}
 	return keys, nil
+}
+
+// manyPending is from how many pending deliveries on it pays to give back at once what loading them took.
+const manyPending = 20_000
+
+// letGo gives back the memory that opening took and nothing needs any more: pages of the files, all of which were looked through, and
+// what decoding left behind.
+func (db *DB) letGo() {
+	unmapPages(db.main)
+	unmapPages(db.devices.db)
+	if len(db.out.pending) >= manyPending {
+		debug.FreeOSMemory()
+	}
 }
 
 // tighten takes from others what they have no business to read.

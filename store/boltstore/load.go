@@ -10,6 +10,7 @@ import (
 
 	"recado/acs"
 	"recado/store/seal"
+	"recado/webhook"
 )
 
 const proofContext = "store/key_proof"
@@ -86,10 +87,14 @@ func (db *DB) loadLeft(tx *bolt.Tx) error {
 func (db *DB) loadPending(tx *bolt.Tx) error {
 	deliveries := tx.Bucket([]byte(bucketDlv))
 	return tx.Bucket([]byte(bucketPend)).ForEach(func(k, _ []byte) error {
-		d, err := decodeDelivery(deliveries.Get(k))
-		if err != nil {
+		var r pendingRecord
+		if err := decode(deliveries.Get(k), &r); err != nil {
 			db.damaged.add(bucketDlv, k, err)
 			return nil
+		}
+		d := webhook.Delivery{
+			Endpoint: r.Delivery.Endpoint, OrderKey: r.Delivery.OrderKey, Priority: r.Delivery.Priority,
+			NextAt: r.Delivery.NextAt, PutOffAt: r.Delivery.PutOffAt, CreatedAt: r.Delivery.CreatedAt,
 		}
 		if e := db.endpoints[d.Endpoint]; e != nil {
 			db.out.put(string(k), &d, e)
@@ -99,6 +104,21 @@ func (db *DB) loadPending(tx *bolt.Tx) error {
 		return nil
 	})
 }
+
+// pendingRecord is the part of a deliveryRecord that the queues need: there can be a million to load.
+type pendingRecord struct {
+	V        int `json:"v"`
+	Delivery struct {
+		Endpoint  string           `json:"endpoint"`
+		OrderKey  string           `json:"order_key"`
+		Priority  webhook.Priority `json:"priority"`
+		NextAt    time.Time        `json:"next_at"`
+		PutOffAt  time.Time        `json:"put_off_at"`
+		CreatedAt time.Time        `json:"created_at"`
+	} `json:"d"`
+}
+
+func (r *pendingRecord) version() int { return r.V }
 
 func (db *DB) loadLive(tx *bolt.Tx) error {
 	actions := tx.Bucket([]byte(bucketAct))

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"crypto/rand"
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"slices"
 
@@ -21,21 +22,26 @@ const (
 	settling              // its attempt is being stored
 )
 
-// pending is a delivery that has to be made.
+// pending is a delivery that has to be made. There can be a million: what only those under way need is in lease.
 type pending struct {
 	key    string // its key in the file, which is by age
 	q      *endpointQueue
-	order  *orderQueue // nil: it waits for no other
-	nextAt int64       // nanoseconds
-	setAt  int64       // when nextAt was set: a release after that makes it due
+	order  uint64 // stands for its OrderKey; 0: it waits for no other
+	nextAt int64  // nanoseconds
+	setAt  int64  // when nextAt was set: a release after that makes it due
 
-	token uint64 // of the lease
-	until int64  // the lease's end
-	given *webhook.Delivery
-
+	index, inLine int32 // in the heap of its place; in the line of its order
 	at            place
 	priority      int8
-	index, inLine int // in the heap of its place; in order's heap
+}
+
+// lease is a delivery given away.
+type lease struct {
+	*pending
+	token uint64
+	until int64 // its end
+	given *webhook.Delivery
+	nth   int // in leases
 }
 
 // due is webhook.Delivery.DueAt, as far as that is not past.
@@ -56,16 +62,11 @@ type endpointQueue struct {
 
 	waiting byTime
 	ready   byRank
-	orders  map[string]*orderQueue
-	held    int // leases
+	first   map[uint64]*pending // by order: the oldest one, which goes first
+	lines   map[uint64]*inLine  // by order: all, where there is more than one
+	held    int                 // leases
 	size    int
 	again   int64 // when the pace allows more; of the claim under way
-}
-
-// orderQueue is what is pending of one OrderKey; the oldest goes first.
-type orderQueue struct {
-	name string
-	line inLine
 }
 
 // outgoing is all that is pending. DB.mu guards it.
@@ -75,6 +76,8 @@ type outgoing struct {
 	ids       []string       // of queues, sorted
 	depth     map[string]int // by client: the size of its queues
 	leases    byEnd
+	away      map[*pending]*lease // leased and settling
+	seed      maphash.Seed
 	lastToken uint64
 	lastTurn  string // the endpoint that was served last
 	changed   chan struct{}
@@ -84,6 +87,8 @@ func (o *outgoing) init() {
 	o.pending = make(map[string]*pending)
 	o.queues = make(map[string]*endpointQueue)
 	o.depth = make(map[string]int)
+	o.away = make(map[*pending]*lease)
+	o.seed = maphash.MakeSeed()
 	o.changed = make(chan struct{}, 1)
 	// A token from before a restart must not fit a lease of now.
 	var b [8]byte
@@ -97,7 +102,7 @@ func (o *outgoing) put(key string, d *webhook.Delivery, e *webhook.Endpoint) {
 	q := o.queues[d.Endpoint]
 	if q == nil {
 		q = &endpointQueue{
-			endpoint: d.Endpoint, client: e.Client, orders: make(map[string]*orderQueue),
+			endpoint: d.Endpoint, client: e.Client, first: make(map[uint64]*pending), lines: make(map[uint64]*inLine),
 			active: e.State == webhook.EndpointActive, releasedAt: nanos(e.ReleasedAt),
 		}
 		o.queues[q.endpoint] = q
@@ -110,28 +115,68 @@ func (o *outgoing) put(key string, d *webhook.Delivery, e *webhook.Endpoint) {
 	if set.IsZero() {
 		set = d.CreatedAt
 	}
-	p := &pending{key: key, q: q, nextAt: nanos(d.NextAt), setAt: nanos(set), priority: rank(d.Priority)}
+	p := &pending{
+		key: key, q: q, order: o.orderOf(d.OrderKey), nextAt: nanos(d.NextAt), setAt: nanos(set), priority: rank(d.Priority),
+	}
 	o.pending[key] = p
-	if d.OrderKey != "" {
-		line := q.orders[d.OrderKey]
-		if line == nil {
-			line = &orderQueue{name: d.OrderKey}
-			q.orders[line.name] = line
-		}
-		p.order = line
-		first := line.first()
-		heap.Push(&line.line, p)
-		if line.first() == p && first != nil {
+	if p.order != 0 {
+		if first := q.lineUp(p); first != nil {
 			o.unplace(first)
 		}
 	}
 	o.place(p)
 }
 
+// orderOf makes a number of an OrderKey: a million strings would take much more room. Should two keys ever have the same number,
+// deliveries wait for one another that need not.
+func (o *outgoing) orderOf(key string) uint64 {
+	if key == "" {
+		return 0
+	}
+	return max(1, maphash.String(o.seed, key))
+}
+
+// lineUp puts a delivery into the line of its order, and gives the one whose first place it took.
+func (q *endpointQueue) lineUp(p *pending) (was *pending) {
+	first := q.first[p.order]
+	if first == nil {
+		q.first[p.order] = p
+		return nil
+	}
+	line := q.lines[p.order]
+	if line == nil {
+		first.inLine = 0
+		line = &inLine{first}
+		q.lines[p.order] = line
+	}
+	heap.Push(line, p)
+	if (*line)[0] != p {
+		return nil
+	}
+	q.first[p.order] = p
+	return first
+}
+
+// leave takes a delivery out of the line of its order, and gives the one that is first by now.
+func (q *endpointQueue) leave(p *pending) (next *pending) {
+	line := q.lines[p.order]
+	if line == nil {
+		delete(q.first, p.order)
+		return nil
+	}
+	heap.Remove(line, int(p.inLine))
+	next = (*line)[0]
+	q.first[p.order] = next
+	if len(*line) == 1 {
+		delete(q.lines, p.order)
+	}
+	return next
+}
+
 // place puts a delivery that is nowhere where it belongs now.
 func (o *outgoing) place(p *pending) {
 	p.at = behind
-	if p.order == nil || p.order.first() == p {
+	if p.order == 0 || p.q.first[p.order] == p {
 		p.q.wait(p)
 	}
 }
@@ -158,19 +203,9 @@ func (o *outgoing) turn(e *webhook.Endpoint, now int64) {
 	was := q.waiting.heapOf
 	q.waiting.heapOf = nil
 	if active {
-		early := q.ready.heapOf
-		q.ready.heapOf = early[:0]
-		for _, p := range early {
-			if p.due() > now {
-				was = append(was, p)
-				continue
-			}
-			p.index = len(q.ready.heapOf)
-			q.ready.heapOf = append(q.ready.heapOf, p)
-		}
-		clear(early[len(q.ready.heapOf):])
-		if len(q.ready.heapOf) < len(early) {
+		if early := q.ready.keep(func(p *pending) bool { return p.due() <= now }); len(early) > 0 {
 			heap.Init(&q.ready)
+			was = append(was, early...)
 		}
 	}
 	for _, p := range was {
@@ -182,9 +217,9 @@ func (o *outgoing) turn(e *webhook.Endpoint, now int64) {
 func (o *outgoing) unplace(p *pending) {
 	switch p.at {
 	case waiting:
-		heap.Remove(&p.q.waiting, p.index)
+		heap.Remove(&p.q.waiting, int(p.index))
 	case ready:
-		heap.Remove(&p.q.ready, p.index)
+		heap.Remove(&p.q.ready, int(p.index))
 	default:
 		return
 	}
@@ -200,18 +235,17 @@ func (o *outgoing) remove(key string) {
 	delete(o.pending, key)
 	switch p.at {
 	case leased:
-		heap.Remove(&o.leases, p.index)
+		heap.Remove(&o.leases, o.away[p].nth)
+		delete(o.away, p)
 		p.q.held--
 	case settling:
+		delete(o.away, p)
 		p.q.held--
 	default:
 		o.unplace(p)
 	}
-	if line := p.order; line != nil {
-		heap.Remove(&line.line, p.inLine)
-		if next := line.first(); next == nil {
-			delete(p.q.orders, line.name)
-		} else if next.at == behind {
+	if p.order != 0 {
+		if next := p.q.leave(p); next != nil && next.at == behind {
 			o.place(next)
 		}
 	}
@@ -246,23 +280,20 @@ func (o *outgoing) drop(endpoint string) []string {
 			keys = append(keys, p.key)
 		}
 	}
-	var held []*pending
-	for _, p := range o.leases.heapOf {
+	for p, l := range o.away {
 		if p.q == q {
-			held = append(held, p)
+			heap.Remove(&o.leases, l.nth)
+			delete(o.away, p)
+			take(p)
 		}
-	}
-	for _, p := range held {
-		heap.Remove(&o.leases, p.index)
-		take(p)
 	}
 	for _, list := range [][]*pending{q.waiting.heapOf, q.ready.heapOf} {
 		for _, p := range list {
 			take(p)
 		}
 	}
-	for _, line := range q.orders {
-		for _, p := range line.line {
+	for _, line := range q.lines {
+		for _, p := range *line {
 			take(p)
 		}
 	}
@@ -272,100 +303,123 @@ func (o *outgoing) drop(endpoint string) []string {
 }
 
 // lease gives a delivery away until then.
-func (o *outgoing) lease(p *pending, until int64) {
+func (o *outgoing) lease(p *pending, until int64) *lease {
 	o.lastToken++
-	p.token, p.until, p.at = o.lastToken, until, leased
+	l := &lease{pending: p, token: o.lastToken, until: until}
+	p.at = leased
 	p.q.held++
-	heap.Push(&o.leases, p)
+	o.away[p] = l
+	heap.Push(&o.leases, l)
+	return l
 }
 
 // release takes a lease back.
-func (o *outgoing) release(p *pending) {
-	heap.Remove(&o.leases, p.index)
-	p.q.held--
-	p.token, p.given = 0, nil
-	o.place(p)
+func (o *outgoing) release(l *lease) {
+	heap.Remove(&o.leases, l.nth)
+	delete(o.away, l.pending)
+	l.q.held--
+	o.place(l.pending)
 }
 
 // settle holds a lease while its attempt is stored: it does not end meanwhile. unsettle is for when that failed.
-func (o *outgoing) settle(p *pending) {
-	heap.Remove(&o.leases, p.index)
-	p.at = settling
+func (o *outgoing) settle(l *lease) {
+	heap.Remove(&o.leases, l.nth)
+	l.at = settling
 }
 
-func (o *outgoing) unsettle(p *pending) {
-	if o.pending[p.key] == p && p.at == settling {
-		p.at = leased
-		heap.Push(&o.leases, p)
+func (o *outgoing) unsettle(l *lease) {
+	if o.away[l.pending] == l && l.at == settling {
+		l.at = leased
+		heap.Push(&o.leases, l)
 	}
-}
-
-func (l *orderQueue) first() *pending {
-	if len(l.line) == 0 {
-		return nil
-	}
-	return l.line[0]
 }
 
 // rank holds a priority to what a pending has room for; the order among those in use stays.
 func rank(p webhook.Priority) int8 { return int8(min(max(p, math.MinInt8), math.MaxInt8)) }
 
-// Heaps of pending deliveries: by when they are due, by priority and age, by the lease's end, and by age within an OrderKey.
+// Heaps: of pending deliveries by when they are due, by priority and age, and by age within an order; of leases by their end.
 type (
 	heapOf []*pending
 	byTime struct{ heapOf }
 	byRank struct{ heapOf }
-	byEnd  struct{ heapOf }
 	inLine []*pending
+	byEnd  []*lease
 )
 
 func (h heapOf) Len() int { return len(h) }
 
 func (h heapOf) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].index, h[j].index = int32(i), int32(j)
 }
 
-func (h *heapOf) Push(x any) {
-	p := x.(*pending)
-	p.index = len(*h)
+func (h *heapOf) Push(x any) { h.add(x.(*pending)) }
+
+func (h *heapOf) add(p *pending) {
+	p.index = int32(len(*h))
 	*h = append(*h, p)
 }
 
-func (h *heapOf) Pop() any {
+func (h *heapOf) Pop() any { return pop((*[]*pending)(h)) }
+
+// keep takes out those for which stays is false, and gives them. What is left is no heap until heap.Init.
+func (h *heapOf) keep(stays func(*pending) bool) (out []*pending) {
+	all := *h
+	*h = all[:0]
+	for _, p := range all {
+		if stays(p) {
+			h.add(p)
+		} else {
+			out = append(out, p)
+		}
+	}
+	clear(all[len(*h):])
+	return out
+}
+
+func pop[T any](h *[]*T) *T {
 	last := len(*h) - 1
 	p := (*h)[last]
 	(*h)[last] = nil
 	*h = (*h)[:last]
 	return p
 }
+
+func (h byTime) Less(i, j int) bool { return h.heapOf[i].due() < h.heapOf[j].due() }
 
 func (h byRank) Less(i, j int) bool {
 	a, b := h.heapOf[i], h.heapOf[j]
 	return a.priority > b.priority || a.priority == b.priority && a.key < b.key
 }
 
-func (h byTime) Less(i, j int) bool { return h.heapOf[i].due() < h.heapOf[j].due() }
-func (h byEnd) Less(i, j int) bool  { return h.heapOf[i].until < h.heapOf[j].until }
-
 func (h inLine) Len() int           { return len(h) }
 func (h inLine) Less(i, j int) bool { return h[i].key < h[j].key }
 
 func (h inLine) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].inLine, h[j].inLine = i, j
+	h[i].inLine, h[j].inLine = int32(i), int32(j)
 }
 
 func (h *inLine) Push(x any) {
 	p := x.(*pending)
-	p.inLine = len(*h)
+	p.inLine = int32(len(*h))
 	*h = append(*h, p)
 }
 
-func (h *inLine) Pop() any {
-	last := len(*h) - 1
-	p := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return p
+func (h *inLine) Pop() any { return pop((*[]*pending)(h)) }
+
+func (h byEnd) Len() int           { return len(h) }
+func (h byEnd) Less(i, j int) bool { return h[i].until < h[j].until }
+
+func (h byEnd) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].nth, h[j].nth = i, j
 }
+
+func (h *byEnd) Push(x any) {
+	l := x.(*lease)
+	l.nth = len(*h)
+	*h = append(*h, l)
+}
+
+func (h *byEnd) Pop() any { return pop((*[]*lease)(h)) }

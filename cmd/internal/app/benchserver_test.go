@@ -25,7 +25,7 @@ import (
 // again with benchServeEnv.
 
 const (
-	benchServeEnv = "RECADO_BENCH_SERVE" // "app" or "bare"
+	benchServeEnv = "RECADO_BENCH_SERVE" // "app", "bare" or "pending"
 	benchStoreEnv = "RECADO_BENCH_STORE"
 )
 
@@ -41,6 +41,8 @@ func benchServe(mode string) {
 	switch mode {
 	case "bare":
 		err = serveBare(ctx)
+	case "pending":
+		err = servePending()
 	default:
 		err = serveApp(ctx)
 	}
@@ -161,24 +163,24 @@ func (p *process) cpu() time.Duration {
 // rss is its resident memory in MiB, now and at its peak.
 func (p *process) rss() (now, peak float64) {
 	p.b.Helper()
+	return p.status("VmRSS:"), p.status("VmHWM:")
+}
+
+// status is a line of the process's status file in MiB.
+func (p *process) status(name string) float64 {
+	p.b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		p.b.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
-		}
-		kb, _ := strconv.ParseFloat(f[1], 64)
-		switch f[0] {
-		case "VmRSS:":
-			now = kb / 1024
-		case "VmHWM:":
-			peak = kb / 1024
+		if f := strings.Fields(line); len(f) > 1 && f[0] == name {
+			kb, _ := strconv.ParseFloat(f[1], 64)
+			return kb / 1024
 		}
 	}
-	return now, peak
+	p.b.Fatalf("the process's status has no %s", name)
+	return 0
 }
 
 // rawGroupCommit is what the disk lets a group commit do: one goroutine appends what waits, 512 bytes each, to a preallocated file and

@@ -57,6 +57,8 @@ const (
 	AuditSecretShown         = "webhook.secret_shown"
 	AuditWebhookDeleted      = "webhook.deleted"
 	AuditDeliveryReplayed    = "delivery.replayed"
+	AuditReplayStarted       = "replay.started" // of many deliveries; details: webhooks, states
+	AuditReplayCancelled     = "replay.cancelled"
 
 	AuditActionAccepted  = "action.accepted" // details: kind, device, router_id, dangerous
 	AuditActionCancelled = "action.cancelled"
@@ -67,7 +69,8 @@ const (
 var AuditActs = []string{
 	AuditClientCreated, AuditClientChanged, AuditClientBlocked, AuditClientUnblocked, AuditClientDeleted, AuditTokenMade, AuditTokensRevoked,
 	AuditWebhookRegistered, AuditWebhookChanged, AuditWebhookState, AuditWebhookResumed, AuditWebhookCertificates, AuditSecretRotated,
-	AuditSecretPromoted, AuditOldSecretWiped, AuditSecretShown, AuditWebhookDeleted, AuditDeliveryReplayed, AuditActionAccepted, AuditActionCancelled,
+	AuditSecretPromoted, AuditOldSecretWiped, AuditSecretShown, AuditWebhookDeleted, AuditDeliveryReplayed, AuditReplayStarted, AuditReplayCancelled, AuditActionAccepted,
+	AuditActionCancelled,
 	AuditDeviceFacts,
 }
 

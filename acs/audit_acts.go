@@ -227,6 +227,21 @@ func AuditReplay(ctx context.Context, d *webhook.Delivery) []AuditAct {
 	return []AuditAct{act(ctx, AuditDeliveryReplayed, d.ID, d.Client, "webhook", d.Endpoint, "state", string(d.State))}
 }
 
+// AuditReplayJob tells of a replay that is started or cancelled.
+func AuditReplayJob(ctx context.Context, r *webhook.Replay) []AuditAct {
+	if r.State == webhook.ReplayCancelled {
+		return []AuditAct{act(ctx, AuditReplayCancelled, r.ID, r.Client, "replayed", strconv.Itoa(r.Replayed))}
+	}
+	states, webhooks := make([]string, len(r.States)), make([]string, len(r.Parts))
+	for i, s := range r.States {
+		states[i] = string(s)
+	}
+	for i := range r.Parts {
+		webhooks[i] = r.Parts[i].Endpoint
+	}
+	return []AuditAct{act(ctx, AuditReplayStarted, r.ID, r.Client, "states", strings.Join(states, ","), "webhooks", strings.Join(webhooks, ","))}
+}
+
 // AuditAction tells of an action that is accepted. Of its parameters only those are named that needed a scope of their own.
 func AuditAction(ctx context.Context, a *Action) []AuditAct {
 	return []AuditAct{act(ctx, AuditActionAccepted, a.ID.String(), a.Client, "kind", string(a.Kind), "device", a.Device,

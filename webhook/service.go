@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type ServiceConfig struct {
 	MaxEndpoints int
 	// Legacy tells whether a client gets FormatLegacy, and in which time zone. Nil: none does.
 	Legacy func(ctx context.Context, client string) (legacy bool, zone string, err error)
+	// Logger is told how replays end, and of their errors; nil discards it.
+	Logger *slog.Logger
 }
 
 // Service is what clients do with their endpoints and deliveries. What belongs to another client is ErrNotFound, as is what
@@ -44,11 +47,17 @@ type Service struct {
 
 	registering sync.Mutex    // so that two registrations cannot both be the last one allowed
 	rotated     chan struct{} // wakes RunSecrets
+	replays     chan struct{} // wakes RunReplays
+	log         *slog.Logger
 }
 
 // NewService returns a Service.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, checkURL: c.CheckURL, catalogue: c.Catalogue, max: c.MaxEndpoints, rotated: make(chan struct{}, 1)}
+	s.replays, s.log = make(chan struct{}, 1), c.Logger
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if s.checkURL == nil {
 		s.checkURL = func(context.Context, string) error { return nil }
 	}

@@ -17,6 +17,12 @@ func (d *Delivery) Settle(a Attempt, s Settlement, e *Endpoint, now time.Time) {
 	}
 }
 
+// Redeliver makes a delivery due now, whatever its state, with a fresh schedule. replay is the replay that does it, "" for none.
+func (d *Delivery) Redeliver(e *Endpoint, replay string, now time.Time) {
+	d.State, d.DoneAt, d.Tries, d.Replay = DeliveryPending, time.Time{}, 0, replay
+	d.PutOff(now, e, now)
+}
+
 // PutOff sets when a delivery is due. Releases of its endpoint before that do not count any more.
 func (d *Delivery) PutOff(next time.Time, e *Endpoint, now time.Time) {
 	d.NextAt, d.PutOffAt = next, now

@@ -149,4 +149,5 @@ type Store interface {
 	EventStore
 	DeliveryStore
 	QueueStore
+	ReplayStore
 }

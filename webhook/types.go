@@ -184,6 +184,8 @@ type Delivery struct {
 	// only when the older is no longer pending.
 	OrderKey string   `json:"order_key,omitempty"`
 	Priority Priority `json:"priority,omitempty"`
+	// Replay is the replay that made it due last, "" where none did.
+	Replay string `json:"replay,omitempty"`
 	// TimeZone is the IANA zone that FormatLegacy tells the time in; empty is UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 	// Attempts counts attempts ever made; Tries those since the last replay, which the schedule goes by.

@@ -86,11 +86,20 @@ type Events interface {
 	TryFilter(ctx context.Context, client string, f webhook.Filter, events []string, since time.Time, limit int) ([]webhook.Trial, error)
 }
 
+// Replays starts and shows replays of many deliveries; *webhook.Service is one.
+type Replays interface {
+	StartReplay(ctx context.Context, client string, r webhook.ReplayRequest) (webhook.Replay, error)
+	ReplayJob(ctx context.Context, client, id string) (webhook.Replay, error)
+	ReplayJobs(ctx context.Context, client string, limit int, cursor string) ([]webhook.Replay, string, error)
+	CancelReplayJob(ctx context.Context, client, id string) (webhook.Replay, error)
+}
+
 // Webhooks is all that the API needs of webhooks.
 type Webhooks interface {
 	Endpoints
 	Events
 	Deliveries
+	Replays
 }
 
 // Config is what an API is made of; all is needed but PublicURL and what follows it.

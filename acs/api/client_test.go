@@ -114,6 +114,15 @@ func TestClientCalls(t *testing.T) {
 	must(c.Delivery(ctx, tested.Delivery.ID))(t)
 	must(c.Attempts(ctx, tested.Delivery.ID))(t)
 	must(c.Replay(ctx, tested.Delivery.ID))(t)
+	job := must(c.ReplayMany(ctx, wire.ReplayRequest{States: []string{"delivered"}}))(t)
+	must(c.CancelReplay(ctx, job.ID))(t)
+	must(c.ReplayWebhook(ctx, hook.ID, wire.ReplayRequest{Types: []string{"webhook.test"}}))(t)
+	if l := must(c.Replays(ctx, client.Page{Limit: 5}))(t); len(l.Items) != 2 || l.Items[1].ID != job.ID {
+		t.Errorf("replays: got %+v, want two, the newest first", l)
+	}
+	if r := must(c.ReplayJob(ctx, job.ID))(t); r.State != "cancelled" {
+		t.Errorf("replay: got %s, want cancelled", r.State)
+	}
 	must(c.Events(ctx, client.EventFilter{Types: []string{"webhook.test"}, Since: time.Now().Add(-time.Hour), Page: client.Page{Limit: 5}}))(t)
 	must(c.Event(ctx, tested.EventID))(t)
 	if l := must(c.EventTypes(ctx, client.Page{Limit: 2}))(t); len(l.Items) != 2 {

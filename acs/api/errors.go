@@ -49,6 +49,8 @@ var kinds = []kind{
 	{acs.ErrWebhookQueueFull, 507, wire.CodeWebhookQueueFull, "Too many webhooks wait", "more deliveries wait for your endpoints than there is room for; nothing was accepted, and nothing that waits is lost. GET /webhooks tells which endpoint is paused, failing, disabled or gone: resume it, or delete it"},
 	{webhook.ErrTooManyEndpoints, 409, wire.CodeTooManyWebhooks, "Too many webhooks", "the client has as many endpoints as it may have; delete one"},
 	{webhook.ErrRotating, 409, wire.CodeRotating, "Rotation under way", "the old secret still signs; POST /webhooks/{id}/rotate/promote ends its overlap, then rotate again"},
+	{webhook.ErrReplaying, 409, wire.CodeReplayRunning, "Replay under way", "a replay is running at this endpoint; wait for its end, or cancel it"},
+	{webhook.ErrReplayEnded, 409, wire.CodeFinished, "Already finished", "the replay has ended; nothing is left to cancel"},
 	{acs.ErrExists, 409, wire.CodeExists, "Exists already", "another one has this name"},
 	{acs.ErrConflict, 409, wire.CodeConflict, "Changed meanwhile", "somebody else changed it at the same time; try again"},
 	{webhook.ErrConflict, 409, wire.CodeConflict, "Changed meanwhile", "it is in use or was changed at the same time; try again"},

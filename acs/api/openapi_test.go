@@ -208,6 +208,8 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.SignatureMatch{},
 		wire.SignatureFinding{},
 		wire.Delivery{},
+		wire.ReplayRequest{},
+		wire.Replay{},
 		wire.Attempt{},
 		wire.Client{},
 		wire.ClientCreated{},

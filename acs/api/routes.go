@@ -62,6 +62,11 @@ func (a *API) routes() []route {
 		{get, base + "/deliveries/:id", acs.ScopeWebhooks, a.getDelivery},
 		{get, base + "/deliveries/:id/attempts", acs.ScopeWebhooks, a.listAttempts},
 		{post, base + "/deliveries/:id/replay", acs.ScopeWebhooks, a.replayDelivery},
+		{post, base + "/deliveries/replay", acs.ScopeWebhooks, a.startReplay},
+		{post, base + "/webhooks/:id/replay", acs.ScopeWebhooks, a.startWebhookReplay},
+		{get, base + "/replays", acs.ScopeWebhooks, a.listReplays},
+		{get, base + "/replays/:id", acs.ScopeWebhooks, a.getReplay},
+		{post, base + "/replays/:id/cancel", acs.ScopeWebhooks, a.cancelReplay},
 
 		{post, base + "/clients", acs.ScopeAdmin, a.createClient},
 		{get, base + "/clients", acs.ScopeAdmin, a.listClients},

@@ -18,6 +18,7 @@ const (
 	CodeQueueFull            = "queue_full"             // 409: the device has too many pending actions
 	CodeTooManyWebhooks      = "too_many_webhooks"      // 409: the client has as many endpoints as it may
 	CodeRotating             = "rotation_under_way"     // 409: the endpoint's old secret still signs
+	CodeReplayRunning        = "replay_running"         // 409: the endpoint has a replay under way
 	CodeExists               = "exists"                 // 409: the name is taken
 	CodeConflict             = "conflict"               // 409: changed meanwhile; try again
 	CodeBodyTooLarge         = "body_too_large"         // 413
@@ -32,7 +33,7 @@ const (
 // Codes lists every code of a Problem.
 var Codes = []string{
 	CodeInvalidRequest, CodeUnauthenticated, CodeBlocked, CodeScope, CodeNotFound, CodeDeviceNotFound, CodeMethodNotAllowed,
-	CodeDeviceAmbiguous, CodeAlreadySent, CodeFinished, CodeQueueFull, CodeTooManyWebhooks, CodeRotating, CodeExists, CodeConflict, CodeBodyTooLarge, CodeUnsupportedMediaType,
+	CodeDeviceAmbiguous, CodeAlreadySent, CodeFinished, CodeQueueFull, CodeTooManyWebhooks, CodeRotating, CodeReplayRunning, CodeExists, CodeConflict, CodeBodyTooLarge, CodeUnsupportedMediaType,
 	CodeIdempotencyKeyReused, CodeRateLimited, CodeInternal, CodeUnavailable, CodeWebhookQueueFull,
 }
 

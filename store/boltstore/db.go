@@ -52,7 +52,8 @@ type DB struct {
 	seqRecent map[string]uint64
 	endpoints map[string]*webhook.Endpoint
 	out       outgoing
-	dead      map[string]int      // by endpoint
+	dead      map[string]int // by endpoint
+	replaying replaying
 	left      map[string][]string // by deleted endpoint: the keys of its deliveries that are still to be cancelled
 
 	cancelling sync.Mutex // one at a time
@@ -126,6 +127,7 @@ func Open(path string, o Options) (*DB, error) {
 		dead:       make(map[string]int),
 	}
 	db.out.init()
+	db.replaying.init()
 	db.damaged.init(db.log)
 	db.devices = newDeviceFile(devices, devicesPath(path), o, &db.damaged)
 	if err := guarded(db.load); err != nil {

@@ -63,11 +63,10 @@ func (db *DB) Deliveries(ctx context.Context, f webhook.DeliveryFilter) (page []
 // belowUntil walks down from below before, but passes over what was made well after until (zero: nothing). Odd ids, which tell no time,
 // come before all others.
 func belowUntil(until time.Time, before []byte, walk func(before []byte, see func(k, v []byte) bool) error, see func(k, v []byte) bool) error {
-	ms := until.Add(sinceSlack).UnixMilli()
-	if until.IsZero() || ms < 0 || ms >= 1<<47 {
+	from := madeAt(until.Add(sinceSlack))
+	if until.IsZero() || from == nil {
 		return walk(before, see)
 	}
-	from := binary.BigEndian.AppendUint64(nil, uint64(ms)<<16)
 	if before != nil && before[0] != oddID {
 		if bytes.Compare(before, from) < 0 {
 			from = before
@@ -86,6 +85,15 @@ func belowUntil(until time.Time, before []byte, walk func(before []byte, see fun
 		return err
 	}
 	return walk(from, see)
+}
+
+// madeAt is where the keys begin of what was made at t, nil where that cannot be told.
+func madeAt(t time.Time) []byte {
+	ms := t.UnixMilli()
+	if ms < 0 || ms >= 1<<47 {
+		return nil
+	}
+	return binary.BigEndian.AppendUint64(nil, uint64(ms)<<16)
 }
 
 // mayBe is a cheap look before decoding.

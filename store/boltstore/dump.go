@@ -77,6 +77,8 @@ func showKey(bucket string, k []byte) string {
 		return showID(prefixEvent, k)
 	case bucketDlv, bucketPend, bucketDead:
 		return showID(prefixDelivery, k)
+	case bucketReplay, bucketRunning:
+		return showID(prefixReplay, k)
 	case bucketAtt:
 		if n := len(k) - 4; n > 0 {
 			return showID(prefixDelivery, k[:n]) + " " + strconv.Itoa(int(binary.BigEndian.Uint32(k[n:])))

@@ -13,26 +13,28 @@ import (
 
 // Buckets of the main file.
 const (
-	bucketMeta   = "meta"
-	bucketAct    = "act"
-	bucketDue    = "due"
-	bucketIdem   = "idem"
-	bucketEvt    = "evt"
-	bucketDlv    = "dlv"
-	bucketPend   = "pend"
-	bucketDead   = "dead"
-	bucketAtt    = "att"
-	bucketEp     = "ep"
-	bucketHealth = "eph"
-	bucketEpGone = "epgone"
-	bucketCli    = "cli"
-	bucketTok    = "tok"
-	bucketFacts  = "facts"
-	bucketFname  = "fname"
-	bucketSeq    = "seq"
-	bucketSeqLog = "seqlog"
-	bucketAudit  = "audit"
-	bucketQuota  = "quota"
+	bucketMeta    = "meta"
+	bucketAct     = "act"
+	bucketDue     = "due"
+	bucketIdem    = "idem"
+	bucketEvt     = "evt"
+	bucketDlv     = "dlv"
+	bucketPend    = "pend"
+	bucketDead    = "dead"
+	bucketAtt     = "att"
+	bucketEp      = "ep"
+	bucketHealth  = "eph"
+	bucketEpGone  = "epgone"
+	bucketCli     = "cli"
+	bucketTok     = "tok"
+	bucketFacts   = "facts"
+	bucketFname   = "fname"
+	bucketSeq     = "seq"
+	bucketSeqLog  = "seqlog"
+	bucketAudit   = "audit"
+	bucketQuota   = "quota"
+	bucketReplay  = "rpl"
+	bucketRunning = "rplrun"
 )
 
 // Buckets of the devices file, besides meta.
@@ -48,6 +50,7 @@ var (
 	mainBuckets = []string{
 		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketDead, bucketAtt, bucketEp, bucketHealth, bucketEpGone,
 		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog, bucketAudit, bucketQuota,
+		bucketReplay, bucketRunning,
 	}
 	devicesBuckets = []string{bucketMeta, bucketDev, bucketSeen, bucketName, bucketTypes, bucketTset}
 

@@ -93,11 +93,15 @@ func (g *group) putDelivery(key, value []byte, d *webhook.Delivery) {
 	k, copied := string(key), *d
 	if d.State != webhook.DeliveryPending {
 		g.delete(bucketPend, key)
-		g.then(func() { g.db.out.remove(k) })
+		g.then(func() {
+			g.db.replaying.note(k, &copied)
+			g.db.out.remove(k)
+		})
 		return
 	}
 	g.put(bucketPend, key, nil)
 	g.then(func() {
+		g.db.replaying.note(k, &copied)
 		if e := g.db.endpoints[copied.Endpoint]; e != nil {
 			g.db.out.put(k, &copied, e)
 			signal(g.db.out.changed)
@@ -217,13 +221,7 @@ func (db *DB) Redeliver(ctx context.Context, id string) (d webhook.Delivery, err
 			return fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 		}
 		acts := prepareActs(acs.AuditReplay(ctx, &d))
-		d.State, d.DoneAt, d.Tries = webhook.DeliveryPending, time.Time{}, 0
-		d.PutOff(g.now, e, g.now)
-		value, err := encodeDelivery(&d)
-		if err != nil {
-			return err
-		}
-		g.putDelivery(key, value, &d)
+		d = g.redeliver(key, d, e, "")
 		g.audit(acts)
 		return nil
 	})

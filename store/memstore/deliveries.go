@@ -188,9 +188,13 @@ func (s *Store) Redeliver(ctx context.Context, id string) (webhook.Delivery, err
 		return webhook.Delivery{}, fmt.Errorf("delivery %s is under way: %w", id, webhook.ErrConflict)
 	}
 	s.did(acs.AuditReplay(ctx, d))
-	d.State, d.DoneAt, d.Tries = webhook.DeliveryPending, time.Time{}, 0
-	d.PutOff(now, e, now)
+	s.redeliver(d, e, "", now)
+	return *d, nil
+}
+
+// redeliver makes a delivery that is not under way due now, by itself or for a replay.
+func (s *Store) redeliver(d *webhook.Delivery, e *webhook.Endpoint, replay string, now time.Time) {
+	d.Redeliver(e, replay, now)
 	s.enqueue(d)
 	s.signal()
-	return *d, nil
 }

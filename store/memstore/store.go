@@ -34,6 +34,7 @@ type Store struct {
 	deliveries ordered[*webhook.Delivery]            // by id, which is by age
 	queues     map[string]ordered[*webhook.Delivery] // by endpoint: what is pending, by id
 	attempts   map[string][]webhook.Attempt          // by delivery
+	replays    ordered[*webhook.Replay]              // by id, which is by age
 
 	audit  []acs.AuditEntry // whole, by number
 	quotas map[quota]int
@@ -69,6 +70,7 @@ func New() *Store {
 		deliveries:  newOrdered(compareDeliveries),
 		queues:      make(map[string]ordered[*webhook.Delivery]),
 		attempts:    make(map[string][]webhook.Attempt),
+		replays:     newOrdered(compareReplays),
 		quotas:      make(map[quota]int),
 		leases:      make(map[string]lease),
 		changed:     make(chan struct{}, 1),

@@ -147,6 +147,16 @@ func (e *env) auditActs() {
 			_, err := e.Redeliver(ctx, dead.ID)
 			return err
 		}, []acs.AuditAct{entry(acs.AuditDeliveryReplayed, dead.ID, "cli_1", "webhook", to.ID, "state", "pending")}},
+		{"start replay", func() error {
+			return e.CreateReplay(ctx, webhook.Replay{
+				ID: "rpl_1", Client: "cli_1", States: []webhook.DeliveryState{"dead", "delivered"}, State: webhook.ReplayRunning,
+				Parts: []webhook.ReplayPart{{Endpoint: to.ID}},
+			})
+		}, []acs.AuditAct{entry(acs.AuditReplayStarted, "rpl_1", "cli_1", "states", "dead,delivered", "webhooks", to.ID)}},
+		{"cancel replay", func() error {
+			_, err := e.CancelReplay(ctx, "rpl_1")
+			return err
+		}, []acs.AuditAct{entry(acs.AuditReplayCancelled, "rpl_1", "cli_1", "replayed", "0")}},
 		{"accept action", func() error {
 			a.Kind = acs.KindParametersUpdate
 			a.Parameters = []acs.Parameter{{Name: "Device.ManagementServer.URL", Value: "x"}, {Name: "Device.WiFi.SSID.1.SSID", Value: "y"}}

@@ -66,6 +66,8 @@ var operations = []operation{
 	{"claim", 12, (*walker).claimSome},
 	{"record attempt", 18, (*walker).recordAttempt},
 	{"redeliver", 4, (*walker).redeliverOne},
+	{"start replay", 2, (*walker).startReplay},
+	{"go on replaying", 6, (*walker).goOnReplaying},
 	{"read deliveries", 6, (*walker).readDeliveries},
 	{"let time pass", 8, (*walker).letPass},
 	{"compare everything", 1, (*walker).compareAll},
@@ -113,6 +115,7 @@ func (e *env) walk() {
 var errorClasses = []error{
 	acs.ErrNotFound, acs.ErrExists, acs.ErrConflict, acs.ErrFinished, acs.ErrNotDue, acs.ErrPastDeadline, acs.ErrIdempotencyReused,
 	acs.ErrUnavailable, webhook.ErrNotFound, webhook.ErrConflict, webhook.ErrLeaseLost,
+	webhook.ErrReplaying, webhook.ErrReplayEnded,
 }
 
 func classOf(err error) string {

@@ -14,6 +14,7 @@ type whole struct {
 	Clients    []acs.Client
 	Endpoints  []webhook.Endpoint
 	Deliveries []webhook.Delivery
+	Replays    []webhook.Replay
 	Events     map[string]webhook.Event
 	Attempts   map[string][]webhook.Attempt
 	Audit      []auditSeen // the newest
@@ -34,6 +35,7 @@ func (e *env) everything() whole {
 	w.Devices = e.allDevices(acs.DeviceFilter{Limit: 500}, nil)
 	w.Clients = try(e.Clients(e.ctx)).get(e, "clients")
 	w.Endpoints = try(e.Endpoints(e.ctx, "")).get(e, "endpoints")
+	w.Replays = e.allReplays()
 	w.Deliveries = e.allDeliveries(webhook.DeliveryFilter{Limit: 500}, nil)
 	for _, d := range w.Deliveries {
 		w.Events[d.Event] = try(e.Event(e.ctx, d.Event)).get(e, "event")

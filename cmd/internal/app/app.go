@@ -184,6 +184,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{Workers: a.cfg.ConnectionRequestParallel})
 	p.webhooks = webhook.NewService(webhook.ServiceConfig{
 		Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes, Legacy: p.service.Legacy,
+		Logger: a.log.With("component", "webhooks"),
 	})
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
 		Store:     p.db,

@@ -20,6 +20,7 @@ const (
 	loopSweeper    = "sweeper"
 	loopDispatcher = "webhook dispatcher"
 	loopSecrets    = "wiping of old secrets"
+	loopReplays    = "replays of webhooks"
 	loopPurging    = "purging"
 )
 
@@ -46,6 +47,7 @@ func (a *App) serve(ctx context.Context, p *parts) error {
 		p.loops.start(ctx, loopPurging, acs.NewPurging(db, a.log).Run)
 	}
 	p.loops.start(ctx, loopSecrets, p.webhooks.RunSecrets)
+	p.loops.start(ctx, loopReplays, p.webhooks.RunReplays)
 	p.loops.start(ctx, loopSessions, p.cwmp.Run)
 	p.loops.start(ctx, loopCWMP, serving(p.cwmpHTTP, p.cwmpListener))
 	p.loops.start(ctx, loopAPI, serving(p.apiHTTP, p.apiListener))
@@ -108,7 +110,7 @@ func (a *App) stop(ctx context.Context, p *parts, endPolls func(), gentle bool) 
 	// Ended sessions leave their connections open and idle: those are closed at once.
 	step(loopGrace, func(ctx context.Context) error { a.shutdown(ctx, p.cwmpHTTP, loopCWMP); return nil })
 	step(loopGrace, func(ctx context.Context) error {
-		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper, loopPurging, loopSecrets)
+		return p.loops.stop(ctx, loopCWMP, loopSessions, loopConnector, loopSweeper, loopPurging, loopSecrets, loopReplays)
 	})
 	step(dispatcherGrace, func(ctx context.Context) error { return p.loops.stop(ctx, loopDispatcher) })
 	return errors.Join(errs...)

@@ -7,10 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -275,8 +275,7 @@ func TestConnectionRequestIntervalIsSet(t *testing.T) {
 // deafDoor takes connections and never answers.
 type deafDoor struct {
 	net.Listener
-	open, most atomic.Int32
-	lasted     chan time.Duration
+	lasted chan time.Duration
 }
 
 func newDeafDoor(t *testing.T) *deafDoor {
@@ -288,12 +287,9 @@ func newDeafDoor(t *testing.T) *deafDoor {
 			if err != nil {
 				return
 			}
-			start, n := time.Now(), d.open.Add(1)
-			for most := d.most.Load(); n > most && !d.most.CompareAndSwap(most, n); most = d.most.Load() {
-			}
+			start := time.Now()
 			wg.Go(func() {
 				_, _ = io.Copy(io.Discard, c) // until the server gives up
-				d.open.Add(-1)
 				d.lasted <- time.Since(start)
 				_ = c.Close()
 			})
@@ -314,19 +310,49 @@ func TestConnectionRequestTimeoutIsSet(t *testing.T) {
 	}
 }
 
+// doorman answers no request before all have come, or a while has passed in which they could. It counts those that wait.
+type doorman struct {
+	mu            sync.Mutex
+	waiting, most int
+	all           int
+	come          chan struct{} // closed when all wait
+	patience      time.Duration
+}
+
+func (d *doorman) ServeHTTP(http.ResponseWriter, *http.Request) {
+	d.mu.Lock()
+	if d.waiting++; d.waiting == d.all {
+		close(d.come)
+	}
+	d.most = max(d.most, d.waiting)
+	d.mu.Unlock()
+	select {
+	case <-d.come:
+	case <-time.After(d.patience):
+	}
+	// Before the answer leaves, so that whoever comes after it is not counted with this one.
+	d.mu.Lock()
+	d.waiting--
+	d.mu.Unlock()
+}
+
 func TestConnectionRequestParallelIsSet(t *testing.T) {
-	for parallel, timeout := range map[int]time.Duration{1: 500 * time.Millisecond, 3: 4 * time.Second} { // 4 s to ask for all three
+	for parallel, patience := range map[int]time.Duration{1: 300 * time.Millisecond, 3: 20 * time.Second} {
 		cfg := devConfig()
-		cfg.ProvisionConnectionRequest, cfg.ConnectionRequestTimeout, cfg.ConnectionRequestParallel = false, timeout, parallel
-		door := newDeafDoor(t)
+		cfg.ProvisionConnectionRequest, cfg.ConnectionRequestTimeout, cfg.ConnectionRequestParallel = false, 30*time.Second, parallel
+		door := &doorman{all: 3, come: make(chan struct{}), patience: patience}
+		srv := httptest.NewServer(door)
+		t.Cleanup(srv.Close)
 		s := start(t, cfg)
 		var devices []string
 		for _, serial := range []string{"1", "2", "3"} {
-			devices = append(devices, s.known(serial, "http://"+door.Addr().String()+"/"+serial))
+			devices = append(devices, s.known(serial, srv.URL+"/"+serial))
 		}
 		s.ring(devices...)
-		if got := door.most.Load(); int(got) != parallel {
-			t.Errorf("connection requests at a time: got %d, want %d", got, parallel)
+		door.mu.Lock()
+		if door.most != parallel {
+			t.Errorf("connection requests at a time: got %d, want %d", door.most, parallel)
 		}
+		door.mu.Unlock()
 	}
 }

@@ -172,7 +172,7 @@ func TestEveryFieldIsTold(t *testing.T) {
 			"OldSecretUntil", "Health", "CreatedAt", "UpdatedAt", "Version")
 	})
 	differ(t, func(field string, f *acs.Facts) {
-		want("Facts", field, len(acs.AuditFacts(ctx, "cpe-1", &acs.Facts{}, f)) > 0, "CreatedAt", "UpdatedAt", "Version")
+		want("Facts", field, len(acs.AuditFacts(ctx, "cpe-1", &acs.Facts{}, f)) > 0, "AnnouncedAt", "CreatedAt", "UpdatedAt", "Version")
 	})
 }
 

@@ -54,6 +54,10 @@ func (s *Service) save(ctx context.Context, old, next *Action, now time.Time) (A
 		if out, err = s.outbox(ctx, next, wire.ActionLateResult, next.Late.Event, now); err != nil {
 			return Action{}, err
 		}
+	default:
+		if out, err = s.stageOutbox(ctx, old, next, now); err != nil {
+			return Action{}, err
+		}
 	}
 	return s.store.UpdateAction(ctx, *next, out)
 }

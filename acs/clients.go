@@ -155,16 +155,22 @@ func (s *Service) ChangeClient(ctx context.Context, id string, ch ClientChange) 
 		if err != nil {
 			return Client{}, err
 		}
+		before := c
 		ch.apply(&c)
 		if err := c.check(); err != nil {
 			return Client{}, err
 		}
 		c.UpdatedAt = time.Now()
-		c, err = s.store.UpdateClient(ctx, c)
+		told, err := s.telling(ctx, &c, AuditClient(ctx, &before, &c), "")
+		if err != nil {
+			return Client{}, err
+		}
+		c, err = s.store.UpdateClient(told, c)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
 		if err == nil {
+			s.AudienceChanged()
 			s.log.Info("client changed", "client", c.ID, "name", c.Name, "blocked", c.Blocked, "scopes", c.Scopes)
 		}
 		return c, err
@@ -216,6 +222,7 @@ func (s *Service) DeleteClient(ctx context.Context, id string) error {
 	if err := s.store.DeleteClient(ctx, id); err != nil {
 		return err
 	}
+	s.AudienceChanged()
 	s.log.Info("client deleted", "client", id)
 	return nil
 }
@@ -234,6 +241,9 @@ func (s *Service) NewToken(ctx context.Context, id string) (string, Token, error
 	if c.TokenTTL > 0 {
 		t.ExpiresAt = t.CreatedAt.Add(c.TokenTTL)
 	}
+	if ctx, err = s.telling(ctx, &c, AuditToken(ctx, &t), ""); err != nil {
+		return "", Token{}, err
+	}
 	if err := s.store.AddToken(ctx, t); err != nil {
 		return "", Token{}, err
 	}
@@ -242,7 +252,11 @@ func (s *Service) NewToken(ctx context.Context, id string) (string, Token, error
 
 // RevokeTokens makes all tokens of a client worthless.
 func (s *Service) RevokeTokens(ctx context.Context, id string) error {
-	if _, err := s.store.Client(ctx, id); err != nil {
+	c, err := s.store.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	if ctx, err = s.telling(ctx, &c, []AuditAct{act(ctx, AuditTokensRevoked, id, id)}, ""); err != nil {
 		return err
 	}
 	s.log.Info("tokens revoked", "client", id)
@@ -257,6 +271,9 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Client, error
 	}
 	t, err := s.store.Token(ctx, hashToken(token))
 	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			s.loginFailed(ctx)
+		}
 		return Client{}, notFoundIs(err, ErrUnauthenticated)
 	}
 	if !t.ExpiresAt.IsZero() && !time.Now().Before(t.ExpiresAt) {

@@ -34,6 +34,10 @@ type Facts struct {
 	// ProvisionedAt is when the device took ConnectionRequest as credentials that Recado made for it.
 	ProvisionedAt time.Time `json:"provisioned_at,omitzero"`
 
+	// AnnouncedAt is when device.added told of it.
+	AnnouncedAt time.Time `json:"announced_at,omitzero"`
+
+	// CreatedAt is zero where the provider said nothing yet.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Version   uint64    `json:"version"`
@@ -74,6 +78,8 @@ type Device struct {
 	Facts    Facts         `json:"facts"`
 	// Ring is the last connection request to it; kept in memory only.
 	Ring *Ring `json:"-"`
+	// Conflict is that it called from two addresses in turn within the last day; kept in memory only.
+	Conflict *Conflict `json:"-"`
 }
 
 // Known reports whether the device ever called in.

@@ -45,13 +45,19 @@ func (s *Service) Device(ctx context.Context, c Client, id string) (Device, []Ac
 	if !c.sees(&d) {
 		return Device{}, nil, ErrNotFound
 	}
-	d.Ring = s.rings.last(id)
+	s.remembered(&d)
 	live, err := s.store.LiveActions(ctx, id)
 	if err != nil {
 		return Device{}, nil, err
 	}
 	live = slices.DeleteFunc(live, func(a Action) bool { return a.Client != c.ID || a.Status.Final() })
 	return d, live, nil
+}
+
+// remembered adds what is kept of a device in memory only.
+func (s *Service) remembered(d *Device) {
+	d.Ring = s.rings.last(d.ID)
+	d.Conflict = s.moves.last(d.ID, time.Now())
 }
 
 // DevicesCalled gives the devices that the client sees by a name, as Submit would find them: several where the name is ambiguous.
@@ -62,7 +68,7 @@ func (s *Service) DevicesCalled(ctx context.Context, c Client, name string) ([]D
 	}
 	found = slices.DeleteFunc(found, func(d Device) bool { return !c.sees(&d) })
 	for i := range found {
-		found[i].Ring = s.rings.last(found[i].ID)
+		s.remembered(&found[i])
 	}
 	slices.SortFunc(found, func(a, b Device) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
@@ -81,7 +87,7 @@ func (s *Service) Devices(ctx context.Context, c Client, f DeviceFilter) ([]Devi
 	}
 	ds, next, err := s.store.Devices(ctx, f)
 	for i := range ds {
-		ds[i].Ring = s.rings.last(ds[i].ID)
+		s.remembered(&ds[i])
 	}
 	return ds, next, err
 }
@@ -156,7 +162,7 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 			return Device{}, false, err
 		}
 		now := time.Now()
-		if facts.Version == 0 {
+		if facts.CreatedAt.IsZero() {
 			facts.CreatedAt = now
 		}
 		facts.UpdatedAt = now
@@ -172,7 +178,7 @@ func (s *Service) PutDevice(ctx context.Context, c Client, id string, p DevicePu
 		}
 		if err == nil {
 			s.rings.renew(id)
-			d.Ring = s.rings.last(id)
+			s.remembered(&d)
 		}
 		return d, created, err
 	}

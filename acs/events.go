@@ -100,6 +100,12 @@ func actionEvent(a *Action, d *Device, eventType, eventID string, now time.Time)
 			Late: late,
 		},
 	}
+	if eventType == wire.ActionStage {
+		e.Data.Stage = string(a.Stage)
+		if reason := string(stageReason(a)); reason != "" {
+			e.Data.Reason = &reason
+		}
+	}
 	if a.Verify && (a.Verified || len(a.Mismatched) > 0) {
 		verified := a.Verified
 		e.Data.Verified = &verified

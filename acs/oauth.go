@@ -35,6 +35,7 @@ func (s *Service) FetchToken(ctx context.Context, clientID, secret string) (Fetc
 	}
 	right := subtle.ConstantTimeCompare([]byte(hashToken(secret)), []byte(want)) == 1
 	if !right || c.SecretHash == "" {
+		s.loginFailed(ctx)
 		return FetchedToken{}, ErrUnauthenticated
 	}
 	return s.grant(ctx, c, "", time.Time{})
@@ -60,6 +61,7 @@ func (s *Service) ExchangeJWT(ctx context.Context, text string) (FetchedToken, e
 		return FetchedToken{}, fmt.Errorf("public key of client %s: %w", c.ID, err)
 	}
 	if !j.signedBy(key) || !own {
+		s.loginFailed(ctx)
 		return FetchedToken{}, noProof("iss is no client with a public key here, or another key signed it")
 	}
 	if err := j.checkTimes(time.Now()); err != nil {

@@ -76,7 +76,7 @@ func (h *Sessions) provisionAnswer(ctx context.Context, c *conversation, respons
 			facts.ConnectionRequest = c.device.Facts.ConnectionRequest
 		}
 		facts.ProvisionedAt, facts.UpdatedAt = now, now
-		if facts.Version == 0 {
+		if facts.CreatedAt.IsZero() {
 			facts.CreatedAt = now
 		}
 		if _, err = h.s.store.PutFacts(ctx, c.device.ID, c.device.Identity, facts); err == nil {

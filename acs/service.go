@@ -54,6 +54,10 @@ type Service struct {
 	rings   *ringBook
 	// maxWebhookQueue is ServiceConfig.MaxWebhookQueue.
 	maxWebhookQueue int
+	// audience, alerts and moves are what events that are told of by the way need to know.
+	audience audience
+	alerts   alertBook
+	moves    moveBook
 	// deadlines wakes the Sweeper when an action may be due earlier than it thinks.
 	deadlines chan struct{}
 }
@@ -162,6 +166,11 @@ func (s *Service) accept(ctx context.Context, a Action, sub *Submission, now tim
 			return Receipt{}, err
 		}
 	}
+	danger, err := s.dangerousOutbox(ctx, &a, &sub.Client, now)
+	if err != nil {
+		return Receipt{}, err
+	}
+	out = join(out, danger)
 	stored, existed, err := s.store.CreateAction(ctx, a, idem, out)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store action: %w", err)

@@ -71,6 +71,8 @@ type conversation struct {
 	current []Action
 	verify  *verification
 	purpose purpose
+	// explained: a reboot that was asked for here explains a boot.
+	explained bool
 	// done counts actions that got a verdict in this session.
 	done int
 }
@@ -126,7 +128,8 @@ func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.
 	}
 	id := inform.DeviceID.Key()
 	d, err := h.s.store.Device(ctx, id)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	unseen := errors.Is(err, ErrNotFound)
+	if err != nil && !unseen {
 		return fmt.Errorf("read device: %w", err)
 	}
 	d.ID, d.Identity = id, inform.DeviceID
@@ -138,17 +141,30 @@ func (h *Sessions) Inform(ctx context.Context, sess *cwmp.Session, inform *cwmp.
 		h.s.metrics.deny("foreign_credential")
 		h.log.Warn("inform refused: the credential is another device's", "device", id, "username", clip(sess.Username, 64),
 			"addr", sess.RemoteAddr)
+		h.forged(ctx, id, clip(sess.Username, 64), sess.RemoteAddr, time.Now())
 		return &cwmp.Fault{FaultCode: cwmp.FaultACSRequestDenied, FaultString: "the credential does not belong to this device"}
 	}
 	now := time.Now()
 	c := &conversation{device: d, facts: factsOf(inform, sessionTag(sess), now)}
 	sess.State = c
 	h.learnDeclaration(sess, c)
+	was := d.Reported
+	if unseen {
+		if err := h.announce(ctx, c, inform, sess.RemoteAddr, now); err != nil {
+			return err
+		}
+	}
 	if err := h.report(ctx, sess, c, inform, now); err != nil {
 		return err
 	}
 	if err := h.weigh(ctx, c, now); err != nil {
 		return err
+	}
+	h.watchAddress(ctx, id, &was, sess.RemoteAddr, now)
+	if !unseen {
+		if err := h.tellBoot(ctx, c, &was, sess.RemoteAddr, now); err != nil {
+			h.log.Error("tell of a boot", "device", id, "error", err) // no reason to turn the device away
+		}
 	}
 	h.s.metrics.informed()
 	h.s.rings.sessionStarted(id)
@@ -179,6 +195,7 @@ func (h *Sessions) weigh(ctx context.Context, c *conversation, now time.Time) er
 	inFlight, next := false, -1
 	for i := range live {
 		a := &live[i]
+		c.explained = c.explained || a.explains()
 		rule, ev := judgeInform(a, c.facts)
 		switch {
 		case rule == rulingProven:

@@ -134,6 +134,8 @@ type Store interface {
 	Endpoints(ctx context.Context, client string) ([]webhook.Endpoint, error)
 	// QueueDepth is webhook.QueueStore's: how much waits to be delivered to the client.
 	QueueDepth(ctx context.Context, client string) (int, error)
+	// AddEvent is webhook.EventStore's: what tells of nothing else in the store.
+	AddEvent(ctx context.Context, e webhook.Event, deliveries []webhook.Delivery) (webhook.Event, error)
 	// Ping fails where the store cannot take writes.
 	Ping(ctx context.Context) error
 }

@@ -248,18 +248,18 @@ func (x *exchange) authenticate(ctx context.Context) (string, bool) {
 	case authOK:
 		return user, true
 	case authBroken:
-		x.cfg.Observer.AuthFailed(AuthFailureError)
+		x.cfg.Observer.AuthFailed(AuthFailureError, x.addr)
 		x.log.Error("credentials of a device cannot be looked up", "from", x.addr, "error", err)
 		x.unavailable(RefusedUnavailable)
 		return "", false
 	case authWrong:
-		x.cfg.Observer.AuthFailed(AuthFailureWrong)
+		x.cfg.Observer.AuthFailed(AuthFailureWrong, x.addr)
 		x.log.Debug("wrong credentials", "from", x.addr, "user", clip(user))
 	case authThrottled:
-		x.cfg.Observer.AuthFailed(AuthFailureThrottled)
+		x.cfg.Observer.AuthFailed(AuthFailureThrottled, x.addr)
 		x.log.Debug("credentials not checked after too many failures", "from", x.addr, "user", clip(user))
 	case authStale:
-		x.cfg.Observer.AuthFailed(AuthFailureStale)
+		x.cfg.Observer.AuthFailed(AuthFailureStale, x.addr)
 	}
 	// Spelled as in the RFC, not as Go would: some CPEs compare bytes.
 	x.w.Header()["WWW-Authenticate"] = []string{x.auth.challenge(verdict == authStale)}

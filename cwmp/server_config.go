@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -57,8 +58,9 @@ type Observer struct {
 	SessionEnded func(reason EndReason, lasted time.Duration)
 	// MessageRead and MessageWritten give the bytes of each body that was not empty, after inflating.
 	MessageRead, MessageWritten func(bytes int)
-	// AuthFailed is called for credentials that were not taken: AuthFailureWrong, …Throttled, …Stale or …Error.
-	AuthFailed func(why AuthFailure)
+	// AuthFailed is called for credentials that were not taken: AuthFailureWrong, …Throttled, …Stale or …Error; from is where they came
+	// from.
+	AuthFailed func(why AuthFailure, from netip.Addr)
 	// Refused is called for a POST that got an error status other than 401.
 	Refused func(why Refusal)
 }
@@ -182,7 +184,7 @@ func (o Observer) complete() Observer {
 		o.MessageWritten = func(int) {}
 	}
 	if o.AuthFailed == nil {
-		o.AuthFailed = func(AuthFailure) {}
+		o.AuthFailed = func(AuthFailure, netip.Addr) {}
 	}
 	if o.Refused == nil {
 		o.Refused = func(Refusal) {}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -105,7 +106,7 @@ func startACS(t *testing.T, cfg cwmp.ServerConfig) *acs {
 	cfg.Observer = cwmp.Observer{
 		SessionOpened: func() { a.seen.add("opened") },
 		SessionEnded:  func(r cwmp.EndReason, _ time.Duration) { a.seen.add("ended " + string(r)) },
-		AuthFailed:    func(f cwmp.AuthFailure) { a.seen.add("auth " + string(f)) },
+		AuthFailed:    func(f cwmp.AuthFailure, _ netip.Addr) { a.seen.add("auth " + string(f)) },
 		Refused:       func(r cwmp.Refusal) { a.seen.add("refused " + string(r)) },
 	}
 	server, err := cwmp.NewServer(cfg)

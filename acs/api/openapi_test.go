@@ -176,6 +176,7 @@ func TestSchemasFitTypes(t *testing.T) {
 		wire.EventType{},
 		wire.EventTypeShown{},
 		wire.ProtocolEvent{},
+		wire.IdentityConflict{},
 		wire.EventDelivery{},
 		wire.WebhookTLS{},
 		wire.ClientCreate{},

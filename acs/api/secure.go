@@ -12,8 +12,8 @@ import (
 // secure asks for what the route needs: a token, the client's limits, the scope.
 func (a *API) secure(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		actAs(c, &acs.Client{})
 		if r.scope == "" {
-			actAs(c, &acs.Client{})
 			return r.handle(c, acs.Client{})
 		}
 		token, err := bearer(c.Request().Header)

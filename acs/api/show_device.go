@@ -22,6 +22,11 @@ func device(d *acs.Device) wire.Device {
 	if d.Known() {
 		w.Reported = reported(&d.Reported)
 	}
+	if c := d.Conflict; c != nil {
+		w.IdentityConflict = &wire.IdentityConflict{
+			Since: wire.Time(c.Since), LastAt: wire.Time(c.Last), Addresses: []string{c.Addresses[0].String(), c.Addresses[1].String()},
+		}
+	}
 	return w
 }
 

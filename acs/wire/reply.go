@@ -155,10 +155,20 @@ type Device struct {
 	ConnectionRequest ConnectionHealth `json:"connection_request"`
 	CWMPAuth          CredentialShown  `json:"cwmp_auth"`
 
+	// IdentityConflict is there where the device called in from two addresses in turn within the last day.
+	IdentityConflict *IdentityConflict `json:"identity_conflict,omitempty"`
+
 	// OpenActions are the client's own pending actions on it; lists of devices leave it out.
 	OpenActions []OpenAction `json:"open_actions,omitempty"`
 	CreatedAt   *Time        `json:"created_at"` // of the provider's facts
 	UpdatedAt   *Time        `json:"updated_at"`
+}
+
+// IdentityConflict is one identity that calls in from two addresses in turn: two devices, or a network that changes addresses.
+type IdentityConflict struct {
+	Since     Time     `json:"since"`
+	LastAt    Time     `json:"last_at"`
+	Addresses []string `json:"addresses"`
 }
 
 // Reported is what a device last said of itself.

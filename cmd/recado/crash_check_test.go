@@ -119,12 +119,21 @@ func (h *crashHistory) checkStatus(v *violations, r receiptSeen) {
 // sortTold checks webhooks each by itself and gives those of each protocolo.
 func (h *crashHistory) sortTold(v *violations, known map[string]receiptSeen) map[string][]telling {
 	told := map[string][]telling{}
-	taken, again := map[string]bool{}, map[string]int{}
+	taken, again, added := map[string]bool{}, map[string]int{}, map[string]string{}
 	for _, w := range h.told {
 		r, ok := known[w.event.Protocolo]
 		switch {
 		case !w.verified:
 			v.add("unverified webhook: %s at %s", w.id, w.endpoint)
+			continue
+		case w.event.Type == wire.DeviceAdded:
+			device := w.endpoint + " " + w.event.Data.Device.ID
+			if id := added[device]; id != "" && id != w.id {
+				v.add("added twice: %s by %s and %s", device, id, w.id)
+			}
+			added[device] = w.id
+			continue
+		case w.event.Type == wire.ClientChanged:
 			continue
 		case !ok:
 			v.add("unknown protocolo told: %s by %s", w.event.Protocolo, w.id)

@@ -74,13 +74,19 @@ func TestCrashRules(t *testing.T) {
 	}
 	at := func(s int) *wire.Time { return wire.TimePtr(time.Date(2026, 1, 2, 12, 0, s, 0, time.UTC)) }
 	for want, breach := range map[string]func(*crashHistory){
-		"lost: p-1":                        func(h *crashHistory) { delete(h.docs, "p-1") },
-		"not final: p-1":                   func(h *crashHistory) { h.change("p-1", func(d *wire.Protocol) { d.Status = "pending" }) },
-		"final status changed: p-1":        func(h *crashHistory) { h.finals["p-1"] = []string{"timeout"} },
-		"final status changed: p-2":        func(h *crashHistory) { h.finals["p-2"] = []string{"failure", "pending", "failure"} },
-		"two protocolos for one":           func(h *crashHistory) { h.receipts[1].key = h.receipts[0].key },
-		"unknown protocolo listed: p-9":    func(h *crashHistory) { h.listed = append(h.listed, "p-9") },
-		"unknown protocolo told: p-9":      func(h *crashHistory) { h.told[0].event.Protocolo = "p-9" },
+		"lost: p-1":                     func(h *crashHistory) { delete(h.docs, "p-1") },
+		"not final: p-1":                func(h *crashHistory) { h.change("p-1", func(d *wire.Protocol) { d.Status = "pending" }) },
+		"final status changed: p-1":     func(h *crashHistory) { h.finals["p-1"] = []string{"timeout"} },
+		"final status changed: p-2":     func(h *crashHistory) { h.finals["p-2"] = []string{"failure", "pending", "failure"} },
+		"two protocolos for one":        func(h *crashHistory) { h.receipts[1].key = h.receipts[0].key },
+		"unknown protocolo listed: p-9": func(h *crashHistory) { h.listed = append(h.listed, "p-9") },
+		"unknown protocolo told: p-9":   func(h *crashHistory) { h.told[0].event.Protocolo = "p-9" },
+		"added twice: e1 d-1": func(h *crashHistory) {
+			for _, id := range []string{"evt-a", "evt-b"} {
+				event := wire.ActionEvent{Type: wire.DeviceAdded, ID: id, Data: wire.ActionData{Device: wire.EventDevice{ID: "d-1"}}}
+				h.told = append(h.told, telling{endpoint: "e1", id: id, event: event, verified: true, taken: true})
+			}
+		},
 		"unverified webhook: evtp-1":       func(h *crashHistory) { h.told[0].verified = false },
 		"id differs: webhook-id evtx":      func(h *crashHistory) { h.told[0].id = "evtx" },
 		"told to another client: evtp-1":   func(h *crashHistory) { h.told[0].endpoint = "e9" },

@@ -155,7 +155,7 @@ func (a *App) build(p *parts) (err error) {
 		Handler: p.sessions, Auth: cwmp.AuthMode(a.cfg.CWMPAuth), Credentials: p.sessions,
 		Limits:         cwmp.Limits{Bytes: int64(a.cfg.CWMPMaxBody), Depth: a.cfg.CWMPMaxDepth, Elements: a.cfg.CWMPMaxElements},
 		MessageTimeout: a.cfg.CWMPMessageTimeout, SessionTimeout: a.cfg.CWMPSessionTimeout, MaxSessionTimeout: a.cfg.CWMPMaxSessionTimeout,
-		Logger: slog.New(muted{a.log.With("component", "cwmp").Handler()}), Observer: newCWMPObserver(a.opts.Registry),
+		Logger: slog.New(muted{a.log.With("component", "cwmp").Handler()}), Observer: newCWMPObserver(a.opts.Registry, p.wrongCredentials),
 	})
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 	}
 	p.connector = acs.NewConnector(p.service, waker, acs.ConnectorConfig{Workers: a.cfg.ConnectionRequestParallel})
 	p.webhooks = webhook.NewService(webhook.ServiceConfig{
-		Store: p.db, CheckURL: p.guard.CheckURL, Catalogue: acs.EventTypes, Legacy: p.service.Legacy,
+		Store: p.service.WebhookStore(p.db), CheckURL: p.checkURL, Catalogue: acs.EventTypes, Legacy: p.service.Legacy,
 		Logger: a.log.With("component", "webhooks"),
 	})
 	p.dispatcher = webhook.NewDispatcher(webhook.DispatcherConfig{
@@ -192,7 +192,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 		Catalogue: acs.EventTypes,
 		UserAgent: a.userAgent(),
 		Logger:    a.log.With("component", "webhooks"),
-		Observer:  newDeliveryObserver(a.opts.Registry),
+		Observer:  alerting{newDeliveryObserver(a.opts.Registry), p.service},
 		Drain:     dispatcherDrain,
 		// Under --dev the receivers are on this machine.
 		HostPerSecond: a.hostRate(),

@@ -21,7 +21,7 @@ import (
 // RegisterMetrics registers all metrics of a server.
 func RegisterMetrics(r prometheus.Registerer) {
 	acs.NewMetrics(r)
-	newCWMPObserver(r)
+	newCWMPObserver(r, nil)
 	newDeliveryObserver(r)
 }
 

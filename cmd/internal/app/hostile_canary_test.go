@@ -38,7 +38,7 @@ func (a *siege) startCanary(t *testing.T) *canary {
 		t.Fatal(err)
 	}
 	c := &canary{api: api, receiver: &webhooktest.Receiver{}}
-	hook, err := api.CreateWebhook(t.Context(), wire.WebhookCreate{URL: receiver(t, c.receiver), Secret: secretHook})
+	hook, err := api.CreateWebhook(t.Context(), wire.WebhookCreate{URL: receiver(t, c.receiver), Secret: secretHook, Events: []string{"action.*"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,7 +77,7 @@ func (o *deliveryObserver) DeliveryAttempted(l webhook.Lease, a webhook.Attempt,
 	}
 }
 
-func newCWMPObserver(r prometheus.Registerer) cwmp.Observer {
+func newCWMPObserver(r prometheus.Registerer, wrong func(from netip.Addr)) cwmp.Observer {
 	open := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "recado", Name: "cwmp_sessions_open", Help: "CWMP sessions open now."})
 	lasted := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "recado", Name: "cwmp_session_duration_seconds", Help: "From Inform to the session's end.",
@@ -104,7 +105,12 @@ func newCWMPObserver(r prometheus.Registerer) cwmp.Observer {
 		},
 		MessageRead:    func(n int) { read.Add(float64(n)) },
 		MessageWritten: func(n int) { written.Add(float64(n)) },
-		AuthFailed:     func(why cwmp.AuthFailure) { auth.WithLabelValues(string(why)).Inc() },
-		Refused:        func(why cwmp.Refusal) { refused.WithLabelValues(string(why)).Inc() },
+		AuthFailed: func(why cwmp.AuthFailure, from netip.Addr) {
+			auth.WithLabelValues(string(why)).Inc()
+			if wrong != nil && (why == cwmp.AuthFailureWrong || why == cwmp.AuthFailureThrottled) {
+				wrong(from)
+			}
+		},
+		Refused: func(why cwmp.Refusal) { refused.WithLabelValues(string(why)).Inc() },
 	}
 }

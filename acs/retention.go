@@ -8,15 +8,17 @@ import (
 
 // How long records are kept (product: delivery).
 const (
-	KeepRecords = 30 * 24 * time.Hour // final actions, events, deliveries that arrived, attempts
-	KeepDead    = 90 * 24 * time.Hour // dead deliveries, and those held for an endpoint that is not active
+	KeepRecords = 30 * 24 * time.Hour // final actions, events, deliveries that arrived, attempts, replays, counters of deliveries
+	KeepDead    = 90 * 24 * time.Hour // dead deliveries; one held that long for an endpoint that is not active becomes dead
 )
 
 // Retention says what may go. A zero time keeps everything of its kind.
 type Retention struct {
-	// Before bounds final actions by FinishedAt, deliveries that are delivered or cancelled by DoneAt, and events by Time.
+	// Before bounds final actions and replays by FinishedAt, deliveries that are delivered or cancelled by DoneAt, events by Time, and
+	// counters of deliveries by their hour.
 	Before time.Time
-	// DeadBefore bounds dead deliveries by DoneAt, and those held for an endpoint that is not active by CreatedAt.
+	// DeadBefore bounds dead deliveries by DoneAt. Those held for an endpoint that is not active, since before then, become dead: they
+	// are not deleted before that time is over once more.
 	DeadBefore time.Time
 	// TokensBefore bounds tokens by ExpiresAt.
 	TokensBefore time.Time
@@ -24,11 +26,11 @@ type Retention struct {
 	Batch int
 }
 
-// Purged counts what a Purge has deleted.
-type Purged struct{ Actions, Events, Deliveries, Attempts, Tokens int }
+// Purged counts what a Purge has deleted. Expired counts deliveries that it has not: they were held too long, and are dead now.
+type Purged struct{ Actions, Events, Deliveries, Attempts, Tokens, Replays, Expired int }
 
 // Purger is a store that can delete what is old. It never deletes an action that is pending, under watch, inside its idempotency window
-// or has a delivery left, nor an event that has one, nor a delivery that still goes out.
+// or has a delivery left, nor an event that has one, nor a delivery that is pending, nor a replay that runs.
 type Purger interface {
 	Purge(ctx context.Context, r Retention) (Purged, error)
 }
@@ -67,7 +69,7 @@ func (p *Purging) Run(ctx context.Context) error {
 			p.log.Error("purge old records", "error", err)
 		case done != Purged{}:
 			p.log.Info("old records purged", "actions", done.Actions, "events", done.Events, "deliveries", done.Deliveries,
-				"attempts", done.Attempts, "tokens", done.Tokens, "duration", time.Since(begun))
+				"attempts", done.Attempts, "tokens", done.Tokens, "replays", done.Replays, "expired", done.Expired, "duration", time.Since(begun))
 		}
 		timer.Reset(every)
 	}

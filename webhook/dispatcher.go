@@ -93,6 +93,7 @@ type Dispatcher struct {
 
 	ended    chan struct{}
 	inFlight atomic.Int64
+	turned   atomic.Int64 // Unix nanoseconds
 	wg       sync.WaitGroup
 }
 
@@ -125,6 +126,15 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 // InFlight is how many attempts are under way.
 func (d *Dispatcher) InFlight() int { return int(d.inFlight.Load()) }
 
+// Turned is when Run last looked for what is due, which it does once a minute at least; zero before its start.
+func (d *Dispatcher) Turned() time.Time {
+	n := d.turned.Load()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
 // Run delivers until ctx ends. Then it claims no more, waits up to Drain for the attempts under way and records them; those
 // that last longer are broken off and stay due, at no cost to their schedule. It returns nil unless the configuration is
 // incomplete or attempts could not be ended.
@@ -139,6 +149,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer alarm.Stop()
 	backoff := time.Duration(0)
 	for ctx.Err() == nil {
+		d.turned.Store(time.Now().UnixNano())
 		wait, err := d.claim(ctx, base)
 		switch {
 		case err == nil:

@@ -17,8 +17,9 @@ import (
 // judge is a store over the real one that watches what goes through it, and the model that this has to agree with. Everything passes
 // through it one after the other, so that there is one history.
 type judge struct {
-	webhook.ReplayStore // nil: the model does not replay many at once
-	life                *life
+	webhook.ReplayStore // nil: the model does not replay many at once, nor read statistics
+	webhook.StatsStore
+	life *life
 
 	mu              sync.Mutex
 	inner           webhook.Store

@@ -20,6 +20,7 @@ func (d *Delivery) Settle(a Attempt, s Settlement, e *Endpoint, now time.Time) {
 // Redeliver makes a delivery due now, whatever its state, with a fresh schedule. replay is the replay that does it, "" for none.
 func (d *Delivery) Redeliver(e *Endpoint, replay string, now time.Time) {
 	d.State, d.DoneAt, d.Tries, d.Replay = DeliveryPending, time.Time{}, 0, replay
+	d.ReplayedAt = now
 	d.PutOff(now, e, now)
 }
 

@@ -150,4 +150,5 @@ type Store interface {
 	DeliveryStore
 	QueueStore
 	ReplayStore
+	StatsStore
 }

@@ -14,15 +14,16 @@ import (
 
 // tinyStore is a webhook.Store in memory, as small as the contract allows. failing makes every call of the queue return err.
 type tinyStore struct {
-	webhook.ReplayStore // nil: replays are tested with the stores
-	mu                  sync.Mutex
-	endpoints           map[string]webhook.Endpoint
-	events              map[string]webhook.Event
-	deliveries          map[string]webhook.Delivery
-	attempts            map[string][]webhook.Attempt
-	leases              map[string]lease
-	token               uint64
-	changed             chan struct{}
+	webhook.ReplayStore // nil: replays and statistics are tested with the stores
+	webhook.StatsStore
+	mu         sync.Mutex
+	endpoints  map[string]webhook.Endpoint
+	events     map[string]webhook.Event
+	deliveries map[string]webhook.Delivery
+	attempts   map[string][]webhook.Attempt
+	leases     map[string]lease
+	token      uint64
+	changed    chan struct{}
 
 	// What the tests watch or make fail.
 	claims     int

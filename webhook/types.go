@@ -186,6 +186,8 @@ type Delivery struct {
 	Priority Priority `json:"priority,omitempty"`
 	// Replay is the replay that made it due last, "" where none did.
 	Replay string `json:"replay,omitempty"`
+	// ReplayedAt is when it was last made due again by hand or by a replay.
+	ReplayedAt time.Time `json:"replayed_at,omitzero"`
 	// TimeZone is the IANA zone that FormatLegacy tells the time in; empty is UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 	// Attempts counts attempts ever made; Tries those since the last replay, which the schedule goes by.

@@ -131,7 +131,7 @@ func (db *DB) grant(l webhook.ClaimLimits, at time.Time) (leases []webhook.Lease
 		idle = 0
 		p := heap.Pop(&t.ready).(*pending)
 		given := o.lease(p, nanos(at.Add(l.Lease)))
-		o.lastTurn = t.endpoint
+		o.lastTurn, t.servedAt = t.endpoint, now
 		leases = append(leases, webhook.Lease{
 			Delivery: webhook.Delivery{ID: p.key}, Endpoint: copyEndpoint(*t.e), Probe: t.probe, Pending: t.size, Token: given.token,
 		})
@@ -300,6 +300,7 @@ func (g *group) record(l webhook.Lease, r recorded, to webhook.Settlement) (beca
 	became = g.changed(r.d.Endpoint).Settle(l, r.a, to, g.now)
 	g.put(bucketAtt, attemptKey(r.key, r.a.Number), r.attempt)
 	g.putDelivery(r.key, r.value, &r.d)
+	g.tally(r.d.Endpoint, func(t *webhook.Tally) { t.Count(l, r.a, &r.d) })
 	if r.tell != nil && became == to.EndpointState {
 		g.post(r.tell)
 	}

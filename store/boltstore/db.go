@@ -54,6 +54,8 @@ type DB struct {
 	out       outgoing
 	dead      map[string]int // by endpoint
 	replaying replaying
+	tallies   tallies
+	opened    int64               // nanoseconds
 	left      map[string][]string // by deleted endpoint: the keys of its deliveries that are still to be cancelled
 
 	cancelling sync.Mutex // one at a time
@@ -128,6 +130,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.out.init()
 	db.replaying.init()
+	db.tallies.fresh, db.opened = make(map[string]*webhook.Tally), nanos(db.now())
 	db.damaged.init(db.log)
 	db.devices = newDeviceFile(devices, devicesPath(path), o, &db.damaged)
 	if err := guarded(db.load); err != nil {
@@ -218,6 +221,9 @@ func tighten(log *slog.Logger, paths ...string) {
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.closed.Store(true)
+		if err := db.flushTallies(); err != nil {
+			db.log.Warn("the last seconds' counters could not be written", "path", db.path, "error", err)
+		}
 		db.queue.close()
 		<-db.writerDone
 		db.closeErr = errors.Join(db.devices.close(), db.main.Close())

@@ -26,6 +26,7 @@
 //	dead    delivery id (16)                      of the dead ones only: the endpoint's id
 //	att     delivery id (16) + number (4)         an attempt
 //	rpl     replay id (16)                        a replay of many deliveries; rplrun: those that run
+//	stat    hour (8) + endpoint id                what came of the endpoint in that hour
 //	ep, eph endpoint id                           an endpoint; its health and state
 //	epgone  endpoint id                           of a deleted one whose deliveries are not all cancelled
 //	cli     client id, tok: token hash

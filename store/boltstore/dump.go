@@ -15,6 +15,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"recado/acs"
+	"recado/webhook"
 )
 
 // dumped is a line of a dump.
@@ -77,6 +78,10 @@ func showKey(bucket string, k []byte) string {
 		return showID(prefixEvent, k)
 	case bucketDlv, bucketPend, bucketDead:
 		return showID(prefixDelivery, k)
+	case bucketStat:
+		if hour, ok := tallyHour(k); ok {
+			return webhook.HourStart(hour).Format(time.RFC3339) + " " + showText(k[8:])
+		}
 	case bucketReplay, bucketRunning:
 		return showID(prefixReplay, k)
 	case bucketAtt:

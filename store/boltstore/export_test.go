@@ -56,7 +56,7 @@ func DecodeAny(k *seal.Keys, value []byte) (a acs.Action, ok bool) {
 	decodeClient(value)
 	decodeFacts(k, value)
 	for _, r := range []record{
-		&devRecord{}, &seenRecord{}, &healthRecord{}, &tokenRecord{}, &typesRecord{}, &idOnly{},
+		&devRecord{}, &seenRecord{}, &healthRecord{}, &tokenRecord{}, &typesRecord{}, &idOnly{}, &replayRecord{}, &tallyRecord{},
 	} {
 		decode(value, r)
 	}

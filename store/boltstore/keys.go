@@ -35,6 +35,7 @@ const (
 	bucketQuota   = "quota"
 	bucketReplay  = "rpl"
 	bucketRunning = "rplrun"
+	bucketStat    = "stat"
 )
 
 // Buckets of the devices file, besides meta.
@@ -50,7 +51,7 @@ var (
 	mainBuckets = []string{
 		bucketMeta, bucketAct, bucketDue, bucketIdem, bucketEvt, bucketDlv, bucketPend, bucketDead, bucketAtt, bucketEp, bucketHealth, bucketEpGone,
 		bucketCli, bucketTok, bucketFacts, bucketFname, bucketSeq, bucketSeqLog, bucketAudit, bucketQuota,
-		bucketReplay, bucketRunning,
+		bucketReplay, bucketRunning, bucketStat,
 	}
 	devicesBuckets = []string{bucketMeta, bucketDev, bucketSeen, bucketName, bucketTypes, bucketTset}
 

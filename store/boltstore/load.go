@@ -25,7 +25,7 @@ func (db *DB) load() error {
 	}
 	return db.main.View(func(tx *bolt.Tx) error {
 		for _, load := range []func(*bolt.Tx) error{
-			db.loadEndpoints, db.loadLeft, db.loadDead, db.loadPending, db.loadReplaying, db.loadLive, db.loadIdempotency, db.loadSequences,
+			db.loadEndpoints, db.loadLeft, db.loadDead, db.loadPending, db.loadReplaying, db.loadTallies, db.loadLive, db.loadIdempotency, db.loadSequences,
 		} {
 			if err := load(tx); err != nil {
 				return err

@@ -82,6 +82,7 @@ func (g *group) post(o *preparedOutbox) (last uint64) {
 			continue
 		}
 		g.putDelivery(d.key, d.value, &d.delivery)
+		g.tally(d.delivery.Endpoint, func(t *webhook.Tally) { t.Events++ })
 	}
 	return last
 }

@@ -21,7 +21,7 @@ func (db *DB) Purge(ctx context.Context, r acs.Retention) (acs.Purged, error) {
 		return acs.Purged{}, err
 	}
 	p := &purge{db: db, r: r, events: make(map[string]bool), protocolos: make(map[string]bool)}
-	for _, part := range []func(context.Context) error{p.deliveries, p.allEvents, p.actions, p.tokens} {
+	for _, part := range []func(context.Context) error{p.deliveries, p.allEvents, p.actions, p.tokens, p.replays, p.tallies, p.quotas} {
 		if err := part(ctx); err != nil {
 			return p.done, err
 		}
@@ -111,6 +111,12 @@ func (p *purge) deliveries(ctx context.Context) error {
 		p.events[d.Event], p.protocolos[d.Protocolo] = true, true
 		return false
 	}, func(g *group, k []byte) {
+		if d, err := decodeDelivery(g.get(bucketDlv, k)); err == nil && d.State == webhook.DeliveryPending {
+			g.expire(k, d)
+			p.events[d.Event], p.protocolos[d.Protocolo] = true, true
+			p.done.Expired++
+			return
+		}
 		g.delete(bucketDlv, k)
 		g.delete(bucketPend, k)
 		g.unindexDead(k)
@@ -131,7 +137,7 @@ func (p *purge) deliveries(ctx context.Context) error {
 	})
 }
 
-// lets reports whether a delivery may go.
+// lets reports whether a delivery may go, or, where it is pending, has been held too long.
 func (p *purge) lets(key string, d *webhook.Delivery) bool {
 	switch d.State {
 	case webhook.DeliveryDelivered, webhook.DeliveryCancelled:
@@ -143,7 +149,7 @@ func (p *purge) lets(key string, d *webhook.Delivery) bool {
 	defer p.db.mu.RUnlock()
 	e, q := p.db.endpoints[d.Endpoint], p.db.out.pending[key]
 	busy := q != nil && (q.at == leased || q.at == settling)
-	return e != nil && e.State != webhook.EndpointActive && !busy && d.CreatedAt.Before(p.r.DeadBefore)
+	return e != nil && e.State != webhook.EndpointActive && !busy && heldSince(d).Before(p.r.DeadBefore)
 }
 
 func (p *purge) allEvents(ctx context.Context) error {

@@ -60,13 +60,15 @@ type endpointQueue struct {
 	active     bool
 	releasedAt int64
 
-	waiting byTime
-	ready   byRank
-	first   map[uint64]*pending // by order: the oldest one, which goes first
-	lines   map[uint64]*inLine  // by order: all, where there is more than one
-	held    int                 // leases
-	size    int
-	again   int64 // when the pace allows more; of the claim under way
+	waiting  byTime
+	ready    byRank
+	first    map[uint64]*pending // by order: the oldest one, which goes first
+	lines    map[uint64]*inLine  // by order: all, where there is more than one
+	held     int                 // leases
+	size     int
+	floor    string // no pending key is below
+	servedAt int64  // when the last one was leased; 0 for never
+	again    int64  // when the pace allows more; of the claim under way
 }
 
 // outgoing is all that is pending. DB.mu guards it.
@@ -119,6 +121,9 @@ func (o *outgoing) put(key string, d *webhook.Delivery, e *webhook.Endpoint) {
 		key: key, q: q, order: o.orderOf(d.OrderKey), nextAt: nanos(d.NextAt), setAt: nanos(set), priority: rank(d.Priority),
 	}
 	o.pending[key] = p
+	if q.floor == "" || key < q.floor {
+		q.floor = key
+	}
 	if p.order != 0 {
 		if first := q.lineUp(p); first != nil {
 			o.unplace(first)

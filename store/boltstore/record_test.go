@@ -257,10 +257,24 @@ func TestPurge(t *testing.T) {
 		is(dead, false)
 		is(pending, true)
 		purge(acs.Purged{}, 30*24*time.Hour, 90*24*time.Hour)
-		// A delivery that is held goes in the end.
+		// A delivery that is held is dead in the end, which can be seen for as long as with others.
 		e.State, e.Version = webhook.EndpointPaused, 1
 		_, err = s.UpdateEndpoint(ctx, e)
 		check(t, "pause", err)
+		purge(acs.Purged{Expired: 1}, 30*24*time.Hour, 90*24*time.Hour)
+		page, _, err := s.Deliveries(ctx, webhook.DeliveryFilter{States: []webhook.DeliveryState{webhook.DeliveryDead}})
+		check(t, "dead deliveries", err)
+		if len(page) != 1 || page[0].Protocolo != pending.ID.String() || !strings.Contains(page[0].LastError, "while the endpoint was paused") ||
+			!page[0].DoneAt.Equal(time.Now()) {
+			t.Errorf("held for 90 days: got %+v, want it dead now, with the reason", page)
+		}
+		if tally, err := s.Tally(ctx, e.ID, time.Now()); err != nil || tally.Expired != 1 {
+			t.Errorf("counters: got %d expired, %v; want 1", tally.Expired, err)
+		}
+		is(pending, true)
+		time.Sleep(89 * 24 * time.Hour)
+		purge(acs.Purged{}, 30*24*time.Hour, 90*24*time.Hour)
+		time.Sleep(2 * 24 * time.Hour)
 		purge(acs.Purged{Actions: 1, Events: 1, Deliveries: 1}, 30*24*time.Hour, 90*24*time.Hour)
 		is(pending, false)
 		is(live, true)

@@ -275,10 +275,6 @@ func (db *DB) findReplayed(ctx context.Context, r *webhook.Replay, part *webhook
 		walk := newUpward(tx, indexes, startOf(f.after, r))
 		for range walkStep {
 			bucket, k, v := walk.next()
-			if at, ok := made(k); ok && at.After(r.Until.Add(sinceSlack)) {
-				walk.seek([]byte{oddID}) // the rest is younger, but for ids that tell no time
-				continue
-			}
 			if k == nil {
 				f.last = true
 				return nil
@@ -385,20 +381,13 @@ type upward struct{ cursors []indexCursor }
 func newUpward(tx *bolt.Tx, indexes []string, after []byte) *upward {
 	u := &upward{}
 	for _, name := range indexes {
-		u.cursors = append(u.cursors, indexCursor{bucket: name, c: tx.Bucket([]byte(name)).Cursor()})
-	}
-	u.seek(after)
-	return u
-}
-
-// seek goes on after a key.
-func (u *upward) seek(after []byte) {
-	for n := range u.cursors {
-		i := &u.cursors[n]
+		i := indexCursor{bucket: name, c: tx.Bucket([]byte(name)).Cursor()}
 		if i.k, i.v = i.c.Seek(after); after != nil && bytes.Equal(i.k, after) {
 			i.k, i.v = i.c.Next()
 		}
+		u.cursors = append(u.cursors, i)
 	}
+	return u
 }
 
 // next gives the next entry; no key is the end.

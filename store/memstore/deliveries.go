@@ -51,6 +51,8 @@ func (s *Store) post(o acs.Outbox, now time.Time) (last uint64) {
 		// The endpoint may have been deleted since the deliveries were made up.
 		if _, ok := s.endpoints[d.Endpoint]; !ok && d.State == webhook.DeliveryPending {
 			cancel(&d, now)
+		} else {
+			s.tally(d.Endpoint, now).Events++
 		}
 		s.deliveries.put(&d)
 		s.enqueue(&d)

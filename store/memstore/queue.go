@@ -74,7 +74,7 @@ func (s *Store) ClaimDeliveries(ctx context.Context, l webhook.ClaimLimits) ([]w
 		}
 		*turn = (*turn)[1:]
 		leases = append(leases, s.grant(d, now.Add(l.Lease)))
-		s.lastTurn = d.Endpoint
+		s.lastTurn, s.served[d.Endpoint] = d.Endpoint, now
 		held[d.Endpoint]++
 	}
 	return leases, s.wake(open, held, again, l, now), nil
@@ -233,6 +233,7 @@ func (s *Store) RecordAttempt(
 		s.post(tell, now)
 	}
 	a.Delivery, a.Number = id, d.Attempts
+	s.tally(d.Endpoint, now).Count(l, a, d)
 	s.attempts[id] = append(s.attempts[id], a)
 	delete(s.leases, id)
 	s.enqueue(d)

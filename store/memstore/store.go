@@ -35,6 +35,8 @@ type Store struct {
 	queues     map[string]ordered[*webhook.Delivery] // by endpoint: what is pending, by id
 	attempts   map[string][]webhook.Attempt          // by delivery
 	replays    ordered[*webhook.Replay]              // by id, which is by age
+	tallies    map[tallyKey]*webhook.Tally
+	served     map[string]time.Time // by endpoint: when the last one was leased
 
 	audit  []acs.AuditEntry // whole, by number
 	quotas map[quota]int
@@ -71,6 +73,8 @@ func New() *Store {
 		queues:      make(map[string]ordered[*webhook.Delivery]),
 		attempts:    make(map[string][]webhook.Attempt),
 		replays:     newOrdered(compareReplays),
+		tallies:     make(map[tallyKey]*webhook.Tally),
+		served:      make(map[string]time.Time),
 		quotas:      make(map[quota]int),
 		leases:      make(map[string]lease),
 		changed:     make(chan struct{}, 1),

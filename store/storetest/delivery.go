@@ -178,7 +178,8 @@ func (e *env) redeliver() {
 		if late := e.now().Sub(got.NextAt); late < 0 && e.exact() || late > time.Minute {
 			e.Errorf("redelivered from %s: got NextAt %v, want now, %v", state, got.NextAt, e.now())
 		}
-		want.State, want.NextAt, want.PutOffAt, want.DoneAt, want.Tries = webhook.DeliveryPending, got.NextAt, got.NextAt, time.Time{}, 0
+		want.State, want.NextAt, want.PutOffAt, want.ReplayedAt = webhook.DeliveryPending, got.NextAt, got.NextAt, got.NextAt
+		want.DoneAt, want.Tries = time.Time{}, 0
 		e.same("redelivered: attempts stay, the schedule is fresh", got, want)
 		e.same("read", e.readDelivery(d.ID), want)
 		l = e.wantClaim("claim again", limits, d)[0]

@@ -115,7 +115,7 @@ func (e *env) replayBatches() {
 	want := ds[0]
 	got := e.readDelivery(ds[0].ID)
 	want.State, want.Tries, want.DoneAt, want.Replay = webhook.DeliveryPending, 0, time.Time{}, r.ID
-	want.NextAt, want.PutOffAt = got.NextAt, got.NextAt
+	want.NextAt, want.PutOffAt, want.ReplayedAt = got.NextAt, got.NextAt, got.NextAt
 	e.same("replayed: attempts stay, the schedule is fresh", got, want)
 	if late := e.now().Sub(got.NextAt); late < 0 && e.exact() || late > time.Minute {
 		e.Errorf("got NextAt %v, want now, %v", got.NextAt, e.now())

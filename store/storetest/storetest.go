@@ -42,6 +42,7 @@ type Store interface {
 	webhook.DeliveryStore
 	webhook.QueueStore
 	webhook.ReplayStore
+	webhook.StatsStore
 	CreateEndpoint(ctx context.Context, e webhook.Endpoint) error
 	Endpoint(ctx context.Context, id string) (webhook.Endpoint, error)
 	UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error)
@@ -82,7 +83,7 @@ func allCases() []testCase {
 	for _, some := range [][]testCase{
 		createCases, updateCases, finishCases, outboxCases, dueCases, listCases, deviceCases, findCases, clientCases,
 		endpointCases, eventCases, deliveryCases, claimCases, turnCases, attemptCases, breakerCases, paceCases,
-		generalCases, auditCases, quotaCases, replayCases, copyCases, reopenCases, crashCases, raceCases, walkCases,
+		generalCases, auditCases, quotaCases, replayCases, statsCases, copyCases, reopenCases, crashCases, raceCases, walkCases,
 	} {
 		all = append(all, some...)
 	}

@@ -69,6 +69,7 @@ var operations = []operation{
 	{"start replay", 2, (*walker).startReplay},
 	{"go on replaying", 6, (*walker).goOnReplaying},
 	{"read deliveries", 6, (*walker).readDeliveries},
+	{"read statistics", 4, (*walker).readStats},
 	{"let time pass", 8, (*walker).letPass},
 	{"compare everything", 1, (*walker).compareAll},
 	{"reopen", 1, (*walker).reopenBoth},

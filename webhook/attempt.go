@@ -97,7 +97,10 @@ func (d *Dispatcher) attempt(ctx context.Context, l Lease) (a Attempt) {
 	if a.Class != "" {
 		a.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
-	a.Response = readAnswer(resp.Body)
+	if a.Status != http.StatusSwitchingProtocols {
+		// After that the connection is no longer HTTP, and no time limit holds for what comes over it.
+		a.Response = readAnswer(resp.Body)
+	}
 	return a
 }
 

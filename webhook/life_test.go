@@ -21,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recado/acs/wire/wiretest"
 	"recado/store/boltstore"
 	"recado/store/memstore"
 	"recado/webhook"
@@ -356,7 +357,12 @@ func (s *site) wantNotice(noc *peer, began time.Time, host string, sent int) {
 	if body.Type != webhook.TypeEndpointDisabled || body.ID != notices[0].id || body.Data["webhook_id"] != "wh_dead" ||
 		body.Data["url_host"] != host || body.Data["state"] != "disabled" || body.Data["reason"] == "" || bytes.Contains(notices[0].body, []byte("secret-")) {
 		s.t.Errorf("got %s, want an endpoint.disabled of wh_dead with its host alone", notices[0].body)
+	} // Ids of these tests are shorter than real ones.
+	whole := bytes.Replace(notices[0].body, []byte("wh_dead"), []byte("wh_"+strings.Repeat("d", 32)), 1)
+	if err := wiretest.CheckBody(webhook.TypeEndpointDisabled, whole); err != nil {
+		s.t.Errorf("the body is wrong: %v", err)
 	}
+
 	if keys := slices.Sorted(maps.Keys(body.Data)); !slices.Equal(keys, []string{"held", "reason", "since", "state", "url_host", "webhook_id"}) {
 		s.t.Errorf("data has %v", keys)
 	}

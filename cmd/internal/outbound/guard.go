@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -119,9 +120,17 @@ func portList(ports []uint16) string {
 
 type plainKey struct{}
 
+// dialsKey is for the count of the connections made for a request.
+type dialsKey struct{}
+
+var errTooManyConnections = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("the receiver ends each connection as soon as it is made")}
+
 // dial resolves, refuses if any of the addresses is not allowed, and connects to the first that answers. The check in
 // ControlContext is the one that counts: it sees the address that the socket is about to connect to.
 func (g *Guard) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	if dials, ok := ctx.Value(dialsKey{}).(*atomic.Int32); ok && dials.Add(1) > MaxConnectionsPerRequest {
+		return nil, errTooManyConnections
+	}
 	plain, _ := ctx.Value(plainKey{}).(bool)
 	host, port, err := splitHostPort(address)
 	if err != nil {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
 // MaxResponseHeader is how many bytes of headers (informational answers included) a receiver may send.
 const MaxResponseHeader = 64 << 10
+
+// MaxConnectionsPerRequest is how many connections are made for one request. net/http makes another one where the receiver says at once
+// that it takes no more requests on the last one, and as often as that goes on.
+const MaxConnectionsPerRequest = 4
 
 // Transport is an http.RoundTripper that goes only where its Guard lets it: no proxy, no decompression, bounded headers, and a
 // check of the real address at every dial. It is safe for concurrent use.
@@ -46,6 +51,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx := context.WithValue(r.Context(), plainKey{}, r.URL.Scheme == "http")
+	ctx = context.WithValue(ctx, dialsKey{}, new(atomic.Int32))
 	return t.http.RoundTrip(r.WithContext(ctx))
 }
 

@@ -94,12 +94,19 @@ type Replays interface {
 	CancelReplayJob(ctx context.Context, client, id string) (webhook.Replay, error)
 }
 
+// Stats tells how endpoints do; *webhook.Service is one.
+type Stats interface {
+	Stats(ctx context.Context, client, id string, length time.Duration) (webhook.Stats, error)
+	EndpointHealths(ctx context.Context, client string) (map[string]webhook.EndpointHealth, error)
+}
+
 // Webhooks is all that the API needs of webhooks.
 type Webhooks interface {
 	Endpoints
 	Events
 	Deliveries
 	Replays
+	Stats
 }
 
 // Config is what an API is made of; all is needed but PublicURL and what follows it.
@@ -112,7 +119,10 @@ type Config struct {
 	Audit    Audit
 	Quota    Quota
 	// Ready fails while the server cannot take requests: a store that takes no writes, a loop that stands still.
-	Ready   func(context.Context) error
+	Ready func(context.Context) error
+	// WebhookHealth tells whether webhooks go out. It is asked by whoever likes, as often as they like.
+	WebhookHealth func(context.Context) webhook.CheckReport
+
 	Metrics http.Handler
 	Logger  *slog.Logger
 	// PublicURL goes in front of every status_url ("https://recado.example.net"); empty: they are paths.
@@ -129,7 +139,7 @@ func (c *Config) validate() error {
 	for name, is := range map[string]bool{
 		"Actions": c.Actions == nil, "Devices": c.Devices == nil, "Clients": c.Clients == nil, "Auth": c.Auth == nil,
 		"Webhooks": c.Webhooks == nil, "Audit": c.Audit == nil, "Quota": c.Quota == nil,
-		"Ready": c.Ready == nil, "Metrics": c.Metrics == nil, "Logger": c.Logger == nil,
+		"Ready": c.Ready == nil, "WebhookHealth": c.WebhookHealth == nil, "Metrics": c.Metrics == nil, "Logger": c.Logger == nil,
 	} {
 		if is && (missing == "" || name < missing) {
 			missing = name

@@ -114,6 +114,12 @@ func TestClientCalls(t *testing.T) {
 	must(c.Delivery(ctx, tested.Delivery.ID))(t)
 	must(c.Attempts(ctx, tested.Delivery.ID))(t)
 	must(c.Replay(ctx, tested.Delivery.ID))(t)
+	if s := must(c.WebhookStats(ctx, hook.ID, 2*time.Hour))(t); s.Events != 1 || s.QueueDepth != 1 {
+		t.Errorf("stats: got %+v, want the one event pending", s)
+	}
+	if h := must(c.WebhooksHealth(ctx))(t); h.Status != "healthy" || h.Checks["store"].Status != "healthy" {
+		t.Errorf("health: got %+v, want all healthy", h)
+	}
 	job := must(c.ReplayMany(ctx, wire.ReplayRequest{States: []string{"delivered"}}))(t)
 	must(c.CancelReplay(ctx, job.ID))(t)
 	must(c.ReplayWebhook(ctx, hook.ID, wire.ReplayRequest{Types: []string{"webhook.test"}}))(t)

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -31,8 +32,10 @@ type server struct {
 	store *memstore.Store
 	svc   *acs.Service
 	hooks *webhook.Service
-	log   *bytes.Buffer
-	admin string // a token
+	// checkup is of a dispatcher that has just turned.
+	checkup *webhook.Checkup
+	log     *bytes.Buffer
+	admin   string // a token
 }
 
 type caller struct{ id, token string }
@@ -45,8 +48,10 @@ func newServer(t testing.TB, change ...func(*api.Config)) *server {
 		t.Fatal(err)
 	}
 	s.hooks = webhook.NewService(webhook.ServiceConfig{Store: s.store, Catalogue: acs.EventTypes})
+	s.checkup = webhook.NewCheckup(webhook.CheckupConfig{Store: s.store, Ping: s.store.Ping, Turned: time.Now})
 	cfg := api.Config{
 		Actions: s.svc, Devices: s.svc, Clients: s.svc, Auth: s.svc, Webhooks: s.hooks, Audit: s.svc, Quota: s.svc, Ready: s.svc.Ready,
+		WebhookHealth: func(ctx context.Context) webhook.CheckReport { return s.checkup.Report(ctx) },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 			_, _ = io.WriteString(w, "recado_up 1\n")

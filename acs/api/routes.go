@@ -49,6 +49,7 @@ func (a *API) routes() []route {
 		{post, base + "/webhooks/:id/rotate/promote", acs.ScopeWebhooks, a.promoteWebhook},
 		{post, base + "/webhooks/:id/secret", acs.ScopeWebhooks, a.webhookSecret},
 		{post, base + "/webhooks/:id/verify", acs.ScopeWebhooks, a.verifyWebhook},
+		{get, base + "/webhooks/:id/stats", acs.ScopeWebhooks, a.webhookStats},
 		{get, base + "/webhooks/:id/deliveries", acs.ScopeWebhooks, a.listWebhookDeliveries},
 
 		{post, base + "/webhooks/try-filter", acs.ScopeWebhooks, a.tryFilter},
@@ -88,6 +89,7 @@ func (a *API) routes() []route {
 
 		{get, "/healthz", open, a.healthz},
 		{get, "/readyz", open, a.readyz},
+		{get, "/webhook/health", open, a.webhookHealth},
 		{get, "/metrics", open, a.metrics},
 		{get, base + "/openapi.yaml", open, a.description},
 	}

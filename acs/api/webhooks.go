@@ -72,6 +72,9 @@ func (a *API) listWebhooks(c echo.Context, who acs.Client) error {
 	for i := range page {
 		items[i] = endpoint(&page[i])
 	}
+	if err := a.addHealth(c, who, page, items); err != nil {
+		return err
+	}
 	return c.JSON(http.StatusOK, list(items, next))
 }
 
@@ -83,7 +86,11 @@ func (a *API) getWebhook(c echo.Context, who acs.Client) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, endpoint(&e))
+	shown := []wire.Webhook{endpoint(&e)}
+	if err := a.addHealth(c, who, []webhook.Endpoint{e}, shown); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, shown[0])
 }
 
 func (a *API) changeWebhook(c echo.Context, who acs.Client) error {

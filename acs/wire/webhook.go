@@ -33,6 +33,8 @@ type Webhook struct {
 	LastSuccessAt       *Time  `json:"last_success_at"`
 	LastFailureAt       *Time  `json:"last_failure_at"`
 	LastError           string `json:"last_error,omitempty"` // Attempt.ErrorClass of the last failed one
+	// Health is shown by GET only.
+	Health *WebhookHealth `json:"health,omitempty"`
 
 	CreatedAt Time `json:"created_at"`
 	UpdatedAt Time `json:"updated_at"`

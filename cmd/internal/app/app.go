@@ -197,7 +197,7 @@ func (a *App) buildOutbound(p *parts) (err error) {
 		// Under --dev the receivers are on this machine.
 		HostPerSecond: a.hostRate(),
 	})
-	return nil
+	return a.opts.Registry.Register(newQueueCollector(p.db))
 }
 
 func (a *App) hostRate() int {
@@ -210,8 +210,11 @@ func (a *App) hostRate() int {
 func (a *App) buildAPI(p *parts) (err error) {
 	p.api, err = api.New(api.Config{
 		Actions: p.service, Devices: p.service, Clients: p.service, Webhooks: p.webhooks, Audit: p.service, Quota: p.service,
-		Auth:      newAdminAuth(p.service, a.cfg.AdminToken),
-		Ready:     func(ctx context.Context) error { return a.ready(ctx, p) },
+		Auth:  newAdminAuth(p.service, a.cfg.AdminToken),
+		Ready: func(ctx context.Context) error { return a.ready(ctx, p) },
+		WebhookHealth: webhook.NewCheckup(webhook.CheckupConfig{
+			Store: p.db, Ping: p.db.Ping, Turned: p.dispatcher.Turned,
+		}).Report,
 		Metrics:   promhttp.HandlerFor(a.opts.Registry, promhttp.HandlerOpts{}),
 		Logger:    a.log.With("component", "api"),
 		PublicURL: a.cfg.PublicURL, ReadTimeout: a.cfg.APIReadTimeout, MaxWait: a.cfg.APIMaxWait,

@@ -21,6 +21,8 @@ func newRegistry() *prometheus.Registry {
 type deliveryObserver struct {
 	attempts *prometheus.CounterVec
 	states   *prometheus.CounterVec
+	ended    *prometheus.CounterVec
+	arrival  prometheus.Histogram
 	duration prometheus.Histogram
 	lag      prometheus.Histogram
 }
@@ -35,6 +37,13 @@ func newDeliveryObserver(r prometheus.Registerer) *deliveryObserver {
 		states: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "recado", Name: "webhook_endpoint_changes_total", Help: "Endpoints that attempts brought to another state, by that state.",
 		}, []string{"state"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "recado", Name: "webhook_deliveries_total", Help: "Deliveries that attempts ended, by state.",
+		}, []string{"state"}),
+		arrival: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "recado", Name: "webhook_delivery_seconds", Help: "From the event, or its replay, to its delivery.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600, 21600, 86400, 345600},
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "recado", Name: "webhook_attempt_duration_seconds", Help: "How long an attempt took.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
@@ -44,12 +53,13 @@ func newDeliveryObserver(r prometheus.Registerer) *deliveryObserver {
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300},
 		}),
 	}
-	r.MustRegister(o.attempts, o.states, o.duration, o.lag)
-	for _, c := range []webhook.ErrorClass{
-		deliveredLabel, webhook.ErrorStatus, webhook.ErrorRedirect, webhook.ErrorTimeout, webhook.ErrorDNS, webhook.ErrorConnect,
-		webhook.ErrorTLS, webhook.ErrorRefused, webhook.ErrorAnswer, webhook.ErrorInternal,
-	} {
+	r.MustRegister(o.attempts, o.states, o.ended, o.arrival, o.duration, o.lag)
+	o.attempts.WithLabelValues(deliveredLabel)
+	for _, c := range webhook.ErrorClasses {
 		o.attempts.WithLabelValues(string(c))
+	}
+	for _, s := range []webhook.DeliveryState{webhook.DeliveryDelivered, webhook.DeliveryDead} {
+		o.ended.WithLabelValues(string(s))
 	}
 	for _, s := range []webhook.EndpointState{
 		webhook.EndpointActive, webhook.EndpointFailing, webhook.EndpointDisabled, webhook.EndpointGone,
@@ -65,13 +75,23 @@ func (o *deliveryObserver) EndpointChanged(_ webhook.Endpoint, to webhook.Endpoi
 }
 
 // DeliveryAttempted implements webhook.Observer.
-func (o *deliveryObserver) DeliveryAttempted(l webhook.Lease, a webhook.Attempt, _ webhook.Settlement) {
+func (o *deliveryObserver) DeliveryAttempted(l webhook.Lease, a webhook.Attempt, s webhook.Settlement) {
 	result := string(a.Class)
 	if result == "" {
 		result = deliveredLabel
 	}
 	o.attempts.WithLabelValues(result).Inc()
 	o.duration.Observe(a.Duration.Seconds())
+	if s.State != webhook.DeliveryPending {
+		o.ended.WithLabelValues(string(s.State)).Inc()
+	}
+	if s.State == webhook.DeliveryDelivered {
+		begun := l.Event.Time
+		if l.Delivery.ReplayedAt.After(begun) {
+			begun = l.Delivery.ReplayedAt
+		}
+		o.arrival.Observe(max(0, a.At.Add(a.Duration).Sub(begun)).Seconds())
+	}
 	if l.Delivery.Attempts == 0 {
 		o.lag.Observe(max(0, a.At.Sub(l.Event.Time)).Seconds())
 	}

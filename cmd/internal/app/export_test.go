@@ -23,6 +23,7 @@ func RegisterMetrics(r prometheus.Registerer) {
 	acs.NewMetrics(r)
 	newCWMPObserver(r, nil)
 	newDeliveryObserver(r)
+	r.MustRegister(newQueueCollector(nil))
 }
 
 // WritePair is writePair for the external tests.

@@ -14,6 +14,8 @@ type webhookCmd struct {
 	List    webhookListCmd    `cmd:"" help:"List the endpoints."`
 	Show    webhookShowCmd    `cmd:"" help:"Show an endpoint and its health."`
 	Test    webhookTestCmd    `cmd:"" help:"Send a webhook.test event."`
+	Stats   webhookStatsCmd   `cmd:"" help:"Show what came of an endpoint's deliveries."`
+	Replay  webhookReplayCmd  `cmd:"" help:"Deliver again what did not arrive."`
 	Pause   webhookPauseCmd   `cmd:"" help:"Hold what comes for an endpoint."`
 	Resume  webhookResumeCmd  `cmd:"" help:"Send again to an endpoint that is paused, failing, disabled or gone."`
 	Delete  webhookDeleteCmd  `cmd:"" help:"Delete an endpoint, and cancel what it had still to get."`

@@ -109,6 +109,17 @@ var wrongStores = []wrong{
 	{"facts overwrite newer ones", func(s storetest.Store) storetest.Store { return blindFacts{s} }, []string{
 		"device/facts change by version", walk,
 	}},
+	{"a replay knows no window", func(s storetest.Store) storetest.Store { return noWindow{s} }, []string{
+		"replay/no more wait than may", "crash/a replay goes on where it was",
+	}},
+	{"a replay begins anew in each step", func(s storetest.Store) storetest.Store { return &forgetfulReplay{Store: s} }, []string{
+		"replay/the oldest first, in batches",
+	}},
+	{"replays run side by side", func(s storetest.Store) storetest.Store { return manyReplays{s} }, []string{"replay/one at an endpoint"}},
+	{"pending is not told apart by endpoint", func(s storetest.Store) storetest.Store { return anyPending{s} }, []string{"deliveries/each filter", walk}},
+	{"counters forget half", func(s storetest.Store) storetest.Store { return halfTally{s} }, []string{
+		"tally/counts what comes of deliveries", "tally/by hour and endpoint", walk,
+	}},
 	{"a cancelling is not written down", func(s storetest.Store) storetest.Store { return forgetsAct{s, acs.AuditActionCancelled} }, []string{
 		"audit/every act is written down with who did it",
 	}},

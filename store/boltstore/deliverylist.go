@@ -50,7 +50,7 @@ func (db *DB) Deliveries(ctx context.Context, f webhook.DeliveryFilter) (page []
 	}
 	// Until bounds no walk: after a clock was set back, ids are ahead of it for a while.
 	if indexes := indexesOf(&f); indexes != nil {
-		err = db.newestOf(ctx, indexes, before, db.mayBeIn(&f), see)
+		err = db.newestOf(ctx, indexes, &f, before, see)
 	} else {
 		err = db.newest(ctx, bucketDlv, before, see)
 	}
@@ -128,14 +128,24 @@ func (db *DB) mayBeIn(f *webhook.DeliveryFilter) func(bucket string, k, v []byte
 	}
 }
 
-// indexCursor is a place in an index.
+// indexCursor is a place in an index: a bucket, or keys in order that were collected.
 type indexCursor struct {
 	bucket string
-	c      *bolt.Cursor
+	c      *bolt.Cursor // nil: keys
+	keys   []string     // those not passed yet
 	k, v   []byte
 }
 
+// start goes to the last entry below before (nil: the last one).
 func (i *indexCursor) start(before []byte) {
+	if i.c == nil {
+		if before != nil {
+			n, _ := slices.BinarySearch(i.keys, string(before))
+			i.keys = i.keys[:n]
+		}
+		i.prev()
+		return
+	}
 	if before != nil {
 		if k, _ := i.c.Seek(before); k != nil {
 			i.k, i.v = i.c.Prev()
@@ -145,25 +155,90 @@ func (i *indexCursor) start(before []byte) {
 	i.k, i.v = i.c.Last()
 }
 
+func (i *indexCursor) prev() {
+	if i.c != nil {
+		i.k, i.v = i.c.Prev()
+		return
+	}
+	if i.k, i.v = nil, nil; len(i.keys) > 0 {
+		last := len(i.keys) - 1
+		i.k, i.keys = []byte(i.keys[last]), i.keys[:last]
+	}
+}
+
+// fewPending is how many pending deliveries are collected, rather than to walk over all that is pending.
+const fewPending = 20_000
+
+// pendingAt collects the keys of what is pending for the filter's endpoints, in order; ok is false where that is much, or not all that is
+// asked for.
+func (db *DB) pendingAt(f *webhook.DeliveryFilter) (keys []string, ok bool) {
+	if len(f.PendingAt) == 0 || slices.Contains(f.States, webhook.DeliveryPending) {
+		return nil, false
+	}
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	wanted := make(map[*endpointQueue]bool, len(f.PendingAt))
+	n := 0
+	for _, id := range f.PendingAt {
+		if q := db.out.queues[id]; q != nil && !wanted[q] && (f.Endpoint == "" || f.Endpoint == id) {
+			wanted[q] = true
+			n += q.size
+		}
+	}
+	if n > fewPending {
+		return nil, false
+	}
+	keys = make([]string, 0, n)
+	for p := range db.out.away {
+		if wanted[p.q] {
+			keys = append(keys, p.key)
+		}
+	}
+	for q := range wanted {
+		for _, p := range q.waiting.heapOf {
+			keys = append(keys, p.key)
+		}
+		for _, p := range q.ready.heapOf {
+			keys = append(keys, p.key)
+		}
+		for _, line := range q.lines {
+			for _, p := range *line {
+				if p.at == behind {
+					keys = append(keys, p.key)
+				}
+			}
+		}
+	}
+	slices.Sort(keys)
+	return keys, true
+}
+
 // newestOf walks several indexes of deliveries as one, from below before (nil: the end) downwards, and calls see with each delivery that
-// wanted lets through, until it returns false.
-func (db *DB) newestOf(ctx context.Context, indexes []string, before []byte, wanted func(bucket string, k, v []byte) bool,
-	see func(k, v []byte) bool,
-) error {
+// may be one that f selects, until it returns false.
+func (db *DB) newestOf(ctx context.Context, indexes []string, f *webhook.DeliveryFilter, before []byte, see func(k, v []byte) bool) error {
+	wanted := db.mayBeIn(f)
+	pending, few := db.pendingAt(f)
 	for {
 		done := false
 		err := db.view(ctx, func(tx *bolt.Tx) error {
 			deliveries := tx.Bucket([]byte(bucketDlv))
 			cursors := make([]indexCursor, len(indexes))
 			for i, name := range indexes {
-				cursors[i] = indexCursor{bucket: name, c: tx.Bucket([]byte(name)).Cursor()}
+				cursors[i] = indexCursor{bucket: name, keys: pending}
+				if name != bucketPend || !few {
+					cursors[i].c = tx.Bucket([]byte(name)).Cursor()
+				}
 				cursors[i].start(before)
 			}
 			var last []byte
 			for range walkStep {
-				at := slices.MaxFunc(cursors, func(a, b indexCursor) int { return bytes.Compare(a.k, b.k) })
-				if at.k == nil {
-					done = true
+				at := &cursors[0]
+				for i := range cursors {
+					if bytes.Compare(cursors[i].k, at.k) > 0 {
+						at = &cursors[i]
+					}
+				}
+				if done = at.k == nil; done {
 					return nil
 				}
 				last = at.k
@@ -175,7 +250,7 @@ func (db *DB) newestOf(ctx context.Context, indexes []string, before []byte, wan
 				}
 				for i := range cursors {
 					if bytes.Equal(cursors[i].k, last) {
-						cursors[i].k, cursors[i].v = cursors[i].c.Prev()
+						cursors[i].prev()
 					}
 				}
 			}

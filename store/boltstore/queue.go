@@ -379,6 +379,9 @@ func (h *heapOf) keep(stays func(*pending) bool) (out []*pending) {
 		}
 	}
 	clear(all[len(*h):])
+	if len(*h) < cap(*h)/4 {
+		*h = slices.Clone(*h) // the room that a million took is not kept for a few
+	}
 	return out
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	soakDeliveries = flag.Int("soak.deliveries", 10_000, "how many deliveries the soak makes, about")
+	soakDeliveries = flag.Int("soak.deliveries", 0, "how many deliveries the soak makes, about; 0 is 10,000, and half of that with the race detector")
 	soakKills      = flag.Int("soak.kills", 3, "how often the soak kills the server")
 	soakSeed       = flag.Uint64("soak.seed", 0, "seed of the soak's choices; 0 draws one")
 )
@@ -40,6 +40,12 @@ const (
 // nothing is lost, what came twice came under the same id, and no more of that than can have been under way when the program was killed.
 func TestSoak(t *testing.T) {
 	t.Parallel()
+	if *soakDeliveries == 0 {
+		*soakDeliveries = 10_000
+		if crashRace {
+			*soakDeliveries = 5_000
+		}
+	}
 	seed := *soakSeed
 	if seed == 0 {
 		seed = rand.Uint64()

@@ -1,6 +1,9 @@
 package webhook
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Settle notes an attempt in its delivery, with the state that it leads to. e is the delivery's endpoint, now the store's clock.
 func (d *Delivery) Settle(a Attempt, s Settlement, e *Endpoint, now time.Time) {
@@ -15,6 +18,15 @@ func (d *Delivery) Settle(a Attempt, s Settlement, e *Endpoint, now time.Time) {
 	} else {
 		d.DoneAt = a.At.Add(a.Duration)
 	}
+}
+
+// Still is the settlement as far as it still holds where the endpoint was changed while the attempt was under way: the end of an old
+// URL (410) is no end of the delivery, which is due at the new one.
+func (s Settlement) Still(l Lease, a Attempt, e *Endpoint, now time.Time) Settlement {
+	if a.Status == http.StatusGone && l.Endpoint.URL != e.URL {
+		return Settlement{State: DeliveryPending, NextAt: now, KeepTries: true}
+	}
+	return s
 }
 
 // Redeliver makes a delivery due now, whatever its state, with a fresh schedule. replay is the replay that does it, "" for none.

@@ -249,6 +249,7 @@ func (db *DB) RecordAttempt(
 	}
 	// While the lease is held nobody else changes the delivery: it can be encoded here.
 	d := *held.given
+	to = to.Still(l, a, e, now)
 	d.Settle(a, to, e, now)
 	a.Delivery, a.Number = d.ID, d.Attempts
 	r := recorded{key: key, d: d, a: a}

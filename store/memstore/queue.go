@@ -227,6 +227,7 @@ func (s *Store) RecordAttempt(
 			return "", err
 		}
 	}
+	to = to.Still(l, a, e, now)
 	d.Settle(a, to, e, now)
 	became := e.Settle(l, a, to, now)
 	if became != "" && became == to.EndpointState {

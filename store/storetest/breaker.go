@@ -15,6 +15,7 @@ var breakerCases = []testCase{
 	{"breaker/a good probe makes all due", (*env).breakerReleases},
 	{"breaker/another answer closes it and makes nothing due", (*env).breakerAnswered},
 	{"breaker/an attempt at another URL says nothing", (*env).breakerOtherURL},
+	{"breaker/410 of an old URL ends nothing", (*env).breakerOldURLGone},
 	{"breaker/a new URL is asked at once", (*env).breakerNewURL},
 	{"reopen/a failing endpoint, and after its release", (*env).breakerReopened},
 	{"resume/what was held is due, oldest first", func(e *env) { e.resumeHeld(false) }},
@@ -228,6 +229,25 @@ func (e *env) breakerAnswered() {
 	e.wantClaim("and goes then", limits, ds[1:5]...)
 	if ep := e.readEndpoint(to.ID); ep.State != webhook.EndpointActive || ep.TransportFaults != 0 {
 		e.Errorf("endpoint: got %s, %d transport faults; want active, none", ep.State, ep.TransportFaults)
+	}
+}
+
+func (e *env) breakerOldURLGone() {
+	to := e.endpoint("cli_1")
+	d := e.queue(to, 1)[0]
+	l := e.wantClaim("claim", limits, d)[0]
+	to.URL = "https://other.example/"
+	if _, err := e.UpdateEndpoint(e.ctx, to); err != nil {
+		e.Fatalf("update: %v", err)
+	}
+	e.settle(l, webhook.Attempt{At: e.now(), Status: 410, Class: webhook.ErrorStatus},
+		webhook.Settlement{State: webhook.DeliveryDead, EndpointState: webhook.EndpointGone, StateReason: "answered 410"})
+	if ep := e.readEndpoint(to.ID); ep.State != webhook.EndpointActive {
+		e.Errorf("endpoint: got %s, want active: it was the old URL that is gone", ep.State)
+	}
+	again, _ := e.claim(limits)
+	if len(again) != 1 || again[0].Delivery.ID != d.ID || again[0].Delivery.Tries != 0 || again[0].Delivery.Attempts != 1 {
+		e.Errorf("claim: got %+v, want the delivery again, at no cost to its schedule", again)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"log/slog"
 
 	"recado/cmd/internal/app"
 )
@@ -20,7 +22,9 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err := c.Resolve(); err != nil {
 		return err
 	}
-	a, err := app.New(c.Config, app.Options{Logger: app.NewLogger(s.err, c.LogFormat, c.LogLevel), Version: versionText()})
+	logger := app.NewLogger(s.err, c.LogFormat, c.LogLevel)
+	takeLog(logger)
+	a, err := app.New(c.Config, app.Options{Logger: logger, Version: versionText()})
 	if err != nil {
 		return err
 	}
@@ -38,4 +42,11 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	_, err = fmt.Fprint(s.out, b.String())
 	return err
+}
+
+// takeLog gives what is written to the log package's own logger to ours: net/http quotes there what a receiver sent, line breaks and
+// all.
+func takeLog(logger *slog.Logger) {
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelDebug).Writer())
 }

@@ -103,3 +103,18 @@ func (db *DB) Left() int {
 	defer db.mu.RUnlock()
 	return len(db.left)
 }
+
+// WriteTallies has the counters written n times by the next group, and gives what waits for that.
+func (db *DB) WriteTallies(n int) (wait func()) {
+	var ops []*op
+	for range n {
+		o := &op{do: (*group).putTallies, done: make(chan struct{})}
+		ops = append(ops, o)
+		db.queue.add(o)
+	}
+	return func() {
+		for _, o := range ops {
+			<-o.done
+		}
+	}
+}

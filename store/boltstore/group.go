@@ -35,6 +35,8 @@ type group struct {
 	auditHead acs.AuditMark
 	auditing  bool
 
+	tallied bool // the counters are written with this group
+
 	after []func() // after the commit, with the memory locked
 	undo  []func() // after a failed one, with the memory locked
 }

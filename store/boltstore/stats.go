@@ -79,6 +79,13 @@ func (db *DB) armTallies() {
 func (g *group) putTallies() error {
 	s := &g.db.tallies
 	g.db.mu.Lock()
+	if g.tallied {
+		// The group writes down what there was already, and nothing is counted before its commit. The timer's writing, or the one at the
+		// store's end, must not take the place of what that commit may have to give back.
+		g.db.mu.Unlock()
+		return nil
+	}
+	g.tallied = true
 	taken := s.fresh
 	s.fresh, s.writing, s.timer = make(map[string]*webhook.Tally), taken, nil
 	n := s.written + 1

@@ -33,7 +33,7 @@ func TestRhythmLearns(t *testing.T) {
 	if _, silent := r.Silent(last.Add(100 * time.Hour)); silent {
 		t.Error("silent without a known rhythm")
 	}
-	r, last = regular(time.Hour, 4)
+	r, _ = regular(time.Hour, 4)
 	if got := r.Every(); got != time.Hour {
 		t.Errorf("after three intervals: got %s, want 1h", got)
 	}

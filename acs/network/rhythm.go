@@ -19,9 +19,9 @@ const (
 
 // Rhythm learns how often a device calls in by itself. The zero value knows nothing yet. It has 24 bytes.
 type Rhythm struct {
-	last, base            uint32 // seconds since 1970: heard last; last periodic Inform that intervals may be counted from, or 0
-	every, spread, rival  float32
-	learned, votes, spare uint8
+	last, base           uint32 // seconds since 1970: heard last; last periodic Inform that intervals may be counted from, or 0
+	every, spread, rival float32
+	learned, votes       uint8
 }
 
 // What a Rhythm goes by.
